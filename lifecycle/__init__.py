@@ -1,0 +1,46 @@
+"""The lifecycle engine for autonomous coding: session after session, until the work is done or a limit says stop.
+
+The names below are loaded when they are first used, so that `import lifecycle` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lifecycle.config import Config as Config
+    from lifecycle.detection import detect_session_type as detect_session_type
+    from lifecycle.errors import LifecycleError as LifecycleError
+    from lifecycle.manager import SessionManager as SessionManager
+    from lifecycle.manager import auto_continue as auto_continue
+    from lifecycle.status import RunResult as RunResult
+    from lifecycle.status import Status as Status
+    from states.vocabulary import SessionType as SessionType
+    from states.vocabulary import State as State
+    from states.vocabulary import StopReason as StopReason
+
+_HOMES = {
+    "Config": "lifecycle.config",
+    "LifecycleError": "lifecycle.errors",
+    "RunResult": "lifecycle.status",
+    "SessionManager": "lifecycle.manager",
+    "SessionType": "states.vocabulary",
+    "State": "states.vocabulary",
+    "Status": "lifecycle.status",
+    "StopReason": "states.vocabulary",
+    "auto_continue": "lifecycle.manager",
+    "detect_session_type": "lifecycle.detection",
+}
+
+__all__ = [*_HOMES]  # noqa: PLE0604  # names, taken from the one list
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

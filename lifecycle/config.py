@@ -1,0 +1,270 @@
+"""The settings: one field a setting, read by the flags, the environment, the file, the host and the documents.
+
+Owns names, types, bounds, defaults and precedence (flags, then `LIFECYCLE_*` environment, then the file, then
+defaults). It reads no environment and no file by itself: callers hand both in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from lifecycle.errors import ConfigurationError
+from states.facts import Limits
+
+FILE_NAME = "lifecycle.toml"
+ENVIRONMENT_PREFIX = "LIFECYCLE_"
+
+Parser = Callable[[object], Any]
+"""Turns what stands in a flag, a variable or the file into the value, or raises ValueError with what is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the documents and the command line say of one setting."""
+
+    name: str
+    parse: Parser
+    default: Any
+    metavar: str
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The name on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The name in the environment."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+
+def text(value: object) -> str:
+    """A text that is not blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text that is not empty")
+    return value.strip()
+
+
+def path(value: object) -> Path:
+    """A path; `~` stands for the home directory."""
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise ValueError("a path")
+    return Path(value).expanduser()
+
+
+def count(value: object) -> int:
+    """A whole number from 1 up."""
+    number = _number(value)
+    if not number.is_integer() or number < 1:
+        raise ValueError("a whole number from 1 up")
+    return int(number)
+
+
+def amount(value: object) -> float:
+    """A number above 0."""
+    number = _number(value)
+    if number <= 0:
+        raise ValueError("a number above 0")
+    return number
+
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(value: object) -> float:
+    """Seconds from 0 up, as a number or with a unit.
+
+    >>> duration("90"), duration("1.5h"), duration("2m"), duration(3)
+    (90.0, 5400.0, 120.0, 3.0)
+    """
+    unit_s = 1
+    if isinstance(value, str) and value.strip()[-1:].lower() in _UNITS_S:
+        unit_s = _UNITS_S[value.strip()[-1].lower()]
+        value = value.strip()[:-1]
+    number = _number(value) * unit_s
+    if number < 0:
+        raise ValueError("a duration from 0 up: seconds, or a number with s, m, h or d")
+    return number
+
+
+def positive_duration(value: object) -> float:
+    """Like `duration`, above 0."""
+    number = duration(value)
+    if number <= 0:
+        raise ValueError("a duration above 0: seconds, or a number with s, m, h or d")
+    return number
+
+
+def or_none(parse: Parser) -> Parser:
+    """Also accept "none", for without limit."""
+
+    def parsed(value: object) -> Any:
+        if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
+            return None
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise ValueError(f'{error}, or "none"') from None
+
+    return parsed
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("a number")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise ValueError("a number") from None
+    if not math.isfinite(number):
+        raise ValueError("a finite number")
+    return number
+
+
+def _setting(default: Any, parse: Parser, metavar: str, help_text: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "metavar": metavar, "help": help_text})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The effective settings. Durations are seconds, amounts are US dollars; None is without limit."""
+
+    model: str = _setting("claude-sonnet-4-5-20250929", text, "NAME", "the model that the agent uses")
+    max_turns: int = _setting(1000, count, "N", "turns a session may take, over all its resumptions")
+    max_iterations: int | None = _setting(None, or_none(count), "N", "new sessions a run may start")
+    continue_delay: float = _setting(3.0, duration, "TIME", "wait between two sessions")
+    max_budget_usd: float | None = _setting(None, or_none(amount), "USD", "what a run may spend")
+    max_duration: float | None = _setting(
+        None, or_none(positive_duration), "TIME", "how long a run may take; lying suspended does not count"
+    )
+    max_failures: int | None = _setting(5, or_none(count), "N", "failures in a row that stop a run")
+    stall_after: int | None = _setting(
+        3, or_none(count), "N", "sessions in a row without a newly passing feature or a commit that stop a run"
+    )
+    idle_timeout: float = _setting(
+        300.0, positive_duration, "TIME", "silence of the agent that counts as a stall; a running tool is not silence"
+    )
+    session_timeout: float | None = _setting(
+        None, or_none(positive_duration), "TIME", "how long one session may take before a fresh one follows"
+    )
+    prompts_dir: Path | None = _setting(
+        None, or_none(path), "DIR", "directory whose initializer.md, coding.md and resumed.md replace the built-in prompts"
+    )
+    state_dir: Path | None = _setting(
+        None, or_none(path), "DIR", "where the journal lives, outside the project"
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """What the lifecycle's decision reads."""
+        return Limits(
+            continue_delay_s=self.continue_delay,
+            max_iterations=self.max_iterations,
+            max_budget_usd=self.max_budget_usd,
+            max_duration_s=self.max_duration,
+            max_failures=self.max_failures,
+            stall_after=self.stall_after,
+        )
+
+
+SETTINGS: Mapping[str, Setting] = {
+    each.name: Setting(
+        each.name, each.metadata["parse"], each.default, each.metadata["metavar"], each.metadata["help"]
+    )
+    for each in fields(Config)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values from one place, checked. `sources` says for each where it stands."""
+
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
+
+
+def layer(raw: Mapping[str, object], source: Callable[[Setting], str], *, place: str) -> Layer:
+    """Check the raw values of one place.
+
+    Raises:
+        ConfigurationError: an unknown name (with the nearest known one), or a value that is not accepted.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name, given in raw.items():
+        setting = SETTINGS.get(name)
+        if setting is None:
+            raise ConfigurationError(place, f"{name!r} is no setting{_nearest(name, SETTINGS)}")
+        try:
+            values[name] = setting.parse(given)
+        except ValueError as error:
+            raise ConfigurationError(source(setting), f"{given!r} is not accepted: give {error}") from None
+        sources[name] = source(setting)
+    return Layer(values, sources)
+
+
+def from_flags(flags: Mapping[str, object]) -> Layer:
+    """The flags that were given; None is not given."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return layer(given, lambda setting: setting.flag, place="the command line")
+
+
+def from_host(arguments: Mapping[str, object]) -> Layer:
+    """What a host gave by name."""
+    return layer(arguments, lambda setting: setting.name, place="the arguments")
+
+
+def from_environment(environment: Mapping[str, str]) -> Layer:
+    """The `LIFECYCLE_*` variables. One that nearly is a setting's is refused, others of the prefix are not ours."""
+    variables = {setting.variable: setting for setting in SETTINGS.values()}
+    raw: dict[str, object] = {}
+    for name in environment:
+        if name in variables:
+            raw[variables[name].name] = environment[name]
+        elif name.startswith(ENVIRONMENT_PREFIX) and (meant := _nearest(name, variables)):
+            raise ConfigurationError(name, f"no setting has this name{meant}")
+    return layer(raw, lambda setting: setting.variable, place="the environment")
+
+
+def from_file(file: Path, *, must_exist: bool) -> Layer:
+    """The configuration file's top-level keys.
+
+    Args:
+        must_exist: whether a missing file is an error (it was named) or an empty layer.
+    """
+    try:
+        raw = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigurationError(str(file), "there is no such file") from None
+        return Layer({}, {})
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(str(file), f"it cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(str(file), f"it is not valid TOML: {error}") from None
+    return layer(raw, lambda setting: f"{file}, key {setting.name!r}", place=str(file))
+
+
+def resolve(*layers: Layer) -> Config:
+    """The effective settings: an earlier layer beats a later one, defaults fill the rest."""
+    values: dict[str, Any] = {}
+    for each in reversed(layers):
+        values.update(each.values)
+    return Config(**values)
+
+
+def to_record(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer's values as plain data for the journal."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return f"; did you mean {near[0]!r}?" if near else ""

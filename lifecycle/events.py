@@ -1,0 +1,207 @@
+"""What the lifecycle tells: one typed event per transition and per notable thing inside a state.
+
+One vocabulary with two readers: `lifecycle.observe` logs them through structlog under `name`, and
+`SessionManager.events()` hands them to hosts. Names are stable. No event carries a prompt, a key or a file's content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        at: seconds since the epoch.
+        run_id: the run it belongs to, or None before there is one.
+    """
+
+    name: ClassVar[str]
+    level: ClassVar[str] = "info"
+    at: float
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transitioned(Event):
+    """The machine moved, and the journal has it.
+
+    Attributes:
+        reason: the stop reason when `dest` is SHUTDOWN, else None.
+        outcome: the cause of this cycle's outcome, once there is one.
+        resume_at: when CONTINUE ends, when `dest` is CONTINUE.
+    """
+
+    name: ClassVar[str] = "transition"
+    seq: int
+    source: str
+    trigger: str
+    dest: str
+    iteration: int
+    session_id: str | None = None
+    session_type: str | None = None
+    features_passing: int | None = None
+    features_total: int | None = None
+    cost_usd: float = 0.0
+    outcome: str | None = None
+    detail: str | None = None
+    reason: str | None = None
+    resume_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered(Event):
+    """A manager found the run in a state that its predecessor died in, and does that state's work again."""
+
+    name: ClassVar[str] = "recovered"
+    level: ClassVar[str] = "warning"
+    state: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftoversReaped(Event):
+    """Processes of a dead manager's session were ended before anything else ran."""
+
+    name: ClassVar[str] = "leftovers_reaped"
+    level: ClassVar[str] = "warning"
+    processes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopRequested(Event):
+    """Somebody asked for a graceful stop: a signal, `lifecycle stop`, or the host."""
+
+    name: ClassVar[str] = "stop_requested"
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecificationChanged(Event):
+    """`app_spec.txt` was created or replaced by the one given with this start."""
+
+    name: ClassVar[str] = "specification_changed"
+    change: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureListRestored(Event):
+    """An unreadable feature list was replaced by the newest good copy."""
+
+    name: ClassVar[str] = "feature_list_restored"
+    level: ClassVar[str] = "warning"
+    problem: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureListSetAside(Event):
+    """An INIT session left a list that is none; it was moved out of the way and INIT comes again."""
+
+    name: ClassVar[str] = "feature_list_set_aside"
+    level: ClassVar[str] = "warning"
+    problem: str
+    moved_to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSaved(Event):
+    """END compared the project with the session's baseline."""
+
+    name: ClassVar[str] = "session_saved"
+    session_id: str
+    newly_passing: int
+    regressed: int
+    new_commits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStarted(Event):
+    """The agent's process runs; nothing was spent yet."""
+
+    name: ClassVar[str] = "agent_started"
+    session_id: str
+    pid: int | None
+    is_resumption: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolStarted(Event):
+    """The agent uses a tool. `summary` is one short line, shortened and redacted."""
+
+    name: ClassVar[str] = "tool_started"
+    level: ClassVar[str] = "debug"
+    session_id: str
+    tool: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolDenied(Event):
+    """The gate refused a tool call."""
+
+    name: ClassVar[str] = "tool_denied"
+    level: ClassVar[str] = "warning"
+    session_id: str
+    tool: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said(Event):
+    """The agent said something; the first line of it, shortened and redacted."""
+
+    name: ClassVar[str] = "said"
+    level: ClassVar[str] = "debug"
+    session_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnUsed(Event):
+    """A turn was accounted; the counts are the session's so far."""
+
+    name: ClassVar[str] = "turn_used"
+    level: ClassVar[str] = "debug"
+    session_id: str
+    turns: int
+    cost_usd: float
+    is_priced: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRetried(Event):
+    """The agent's own client retries a request to the model's service."""
+
+    name: ClassVar[str] = "request_retried"
+    level: ClassVar[str] = "warning"
+    session_id: str
+    attempt: int
+    status: int | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitNoted(Event):
+    """The service spoke of a rate limit; `resets_at` is when it ends, if it said so."""
+
+    name: ClassVar[str] = "rate_limit_noted"
+    level: ClassVar[str] = "warning"
+    session_id: str
+    status: str
+    resets_at: float | None
+    utilization: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(Event):
+    """Something of ours failed; `error` names it, `detail` has its traceback."""
+
+    name: ClassVar[str] = "fault"
+    level: ClassVar[str] = "error"
+    state: str
+    error: str
+    detail: str

@@ -1,0 +1,86 @@
+"""Where a project's state lives: outside the project, because its agent may clean the project's directory.
+
+Owns the naming of the state directory and the rule that neither directory holds the other. It makes nothing on
+disk and reads no environment but the mapping it is given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from lifecycle.errors import ConfigurationError
+
+__all__ = ["STATE_DIR_VARIABLE", "journal_path", "state_directory"]
+
+STATE_DIR_VARIABLE = "LIFECYCLE_STATE_DIR"
+
+
+def state_directory(project_dir: Path, env: Mapping[str, str], state_dir: Path | None = None) -> Path:
+    """The project's own directory below `state_dir`, else LIFECYCLE_STATE_DIR, else `$XDG_STATE_HOME/lifecycle`.
+
+    Its name is the project directory's, made plain, with a digest of the real path: two projects never share
+    one, and one project reached by two names has one.
+
+    Args:
+        env: the environment to go by; HOME, XDG_STATE_HOME and LIFECYCLE_STATE_DIR are read.
+        state_dir: the directory that holds the states of all projects; absolute, `~` stands for HOME.
+
+    Raises:
+        ConfigurationError: the path is relative, the state would lie inside the project, or the project inside
+            the state.
+    """
+    source, base = _base(env, state_dir)
+    project = Path(os.path.realpath(project_dir))
+    root = Path(os.path.realpath(base))
+    digest = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", project.name)[:40].strip(".-") or "project"
+    directory = root / f"{name}-{digest}"
+    if directory.is_relative_to(project):
+        raise ConfigurationError(
+            source, f"the state directory {root} lies inside the project {project}, where the agent can delete it"
+        )
+    if project.is_relative_to(root):
+        raise ConfigurationError(
+            source, f"the project {project} lies inside the state directory {root}; keep them apart"
+        )
+    return directory
+
+
+def journal_path(state_dir: Path) -> Path:
+    """The journal's file in a project's state directory."""
+    return state_dir / "journal.db"
+
+
+def _base(env: Mapping[str, str], state_dir: Path | None) -> tuple[str, Path]:
+    """Who named it, and the directory that holds all projects' states."""
+    for source, given in (("state_dir", state_dir), (STATE_DIR_VARIABLE, env.get(STATE_DIR_VARIABLE))):
+        if given:
+            path = _expanded(Path(given), env)
+            if not path.is_absolute():
+                raise ConfigurationError(source, f"{str(given)!r} is relative; give an absolute path")
+            return source, path
+    named = env.get("XDG_STATE_HOME", "")
+    # The XDG specification says to ignore a relative path, and so does everybody else who reads it.
+    if os.path.isabs(named):
+        return "XDG_STATE_HOME", Path(named) / "lifecycle"
+    return "HOME", _home(env) / ".local" / "state" / "lifecycle"
+
+
+def _expanded(path: Path, env: Mapping[str, str]) -> Path:
+    return _home(env).joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    if home := env.get("HOME"):
+        return Path(home)
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        raise ConfigurationError(
+            "HOME", f"it is not set and this user has no home; set {STATE_DIR_VARIABLE}"
+        ) from None

@@ -1,0 +1,302 @@
+"""One manager a project: two kernel locks that die with whoever holds them, however it dies.
+
+Owns taking them, asking for them, and the owner's particulars in `owner.lock`. One lock is on the project directory
+itself, so that managers with different state directories exclude each other. The other is on `owner.lock` in the
+state directory, an open-file-description lock, because `status` can ask for one without taking it.
+Both belong to open files and not to processes: two managers in one process exclude each other too. It refuses to
+know what an owner does.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import struct
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from lifecycle.errors import JournalUnavailable, ProjectBusy, ProjectInvalid
+from lifecycle.journal.holder import lock_on, started_at
+from lifecycle.processes import ProcessIdentity, identity_of, is_alive, this_process
+from states.errors import RecordInvalid
+
+__all__ = ["Owner", "ProjectLock", "acquire", "owner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who has a project.
+
+    Attributes:
+        since: when it took it, ISO 8601 in UTC; None when unknown.
+        process: which process, exactly; None when somebody has it who cannot be told.
+    """
+
+    since: str | None = None
+    process: ProcessIdentity | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return None if self.process is None else self.process.pid
+
+    @property
+    def host(self) -> str | None:
+        return None if self.process is None else self.process.host
+
+
+class ProjectLock:
+    """A project that is ours until `release`, the end of the `with` block, or the end of this process."""
+
+    def __init__(self, state_dir: Path, project_dir: Path, owned_by: Owner, files: tuple[int, ...]) -> None:
+        self.state_dir = state_dir
+        self.project_dir = project_dir
+        self.owner = owned_by
+        self._files = files
+        _HELD.add(self)
+
+    def release(self) -> None:
+        """Let the project go. Idempotent."""
+        files, self._files = self._files, ()
+        _HELD.discard(self)
+        for file in reversed(files):
+            os.close(file)
+
+    def __enter__(self) -> ProjectLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def acquire(state_dir: Path, project_dir: Path) -> ProjectLock:
+    """Take the project, or be told who has it. Never waits for it.
+
+    The state directory is made if need be, for this user only.
+
+    Raises:
+        ProjectBusy: another manager has it, in another process or in this one; nothing was touched.
+        ProjectInvalid: the project directory is not there or cannot be opened.
+        JournalUnavailable: the state directory cannot be made or written.
+    """
+    files = [_open_project(project_dir)]
+    try:
+        # Everybody begins with the project, so that of two who start at once exactly one wins, and whoever is
+        # refused has made nothing.
+        if not _try_flock(files[0]):
+            raise _busy(project_dir, owner(state_dir) or _holder_of(files[0]))
+        files.append(_open_state(state_dir, project_dir))
+        owned_by = Owner(datetime.now(UTC).isoformat(timespec="seconds"), this_process())
+        _write(state_dir, files[1], owned_by)
+    except BaseException:
+        for file in files:
+            os.close(file)
+        raise
+    return ProjectLock(state_dir, project_dir, owned_by, tuple(files))
+
+
+def owner(state_dir: Path) -> Owner | None:
+    """Who has the project of this state directory now, or None. Takes nothing, so it disturbs nobody.
+
+    What the file says counts only while the kernel says that it is locked.
+    """
+    path = _lock_path(state_dir)
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return _owner_of_unreadable(path)
+    try:
+        return _read(file) if _is_locked(file) else None
+    finally:
+        os.close(file)
+
+
+# --- the locks -----------------------------------------------------------------------------------------------
+
+_HELD: set[ProjectLock] = set()
+_MODE: Final = 0o600
+_OFD_SETLK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
+_OFD_GETLK: Final[int | None] = getattr(fcntl, "F_OFD_GETLK", None)
+_FLOCK: Final = "hhqqi0q"  # struct flock: type, whence, start, length, pid (0 for this kind), padded to its alignment
+_WHOLE_FILE: Final = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+_TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK})
+_NOT_LOCKABLE: Final = frozenset(
+    {errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
+)
+"""What file systems say that cannot lock a directory, NFS among them."""
+_ROUNDS: Final = 100
+_SETTLING_S: Final = 0.2
+"""How long the taker of a lock may need, at most, to write down who it is."""
+
+
+def _forget_in_child() -> None:
+    """A forked child shares the open files, and with them the locks: it must not keep them when we die."""
+    for held in list(_HELD):
+        held.release()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def _lock_path(state_dir: Path) -> Path:
+    return state_dir / "owner.lock"
+
+
+def _open_project(project_dir: Path) -> int:
+    try:
+        return os.open(project_dir, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        raise ProjectInvalid(project_dir, "there is no such directory; make it first") from None
+    except OSError as error:
+        raise ProjectInvalid(project_dir, f"it cannot be opened as a directory: {error.strerror}") from error
+
+
+def _open_state(state_dir: Path, project_dir: Path) -> int:
+    """The locked file `owner.lock`: the one that has this name, and not one that somebody just deleted."""
+    path = _lock_path(state_dir)
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state_dir.chmod(0o700)
+        for _ in range(_ROUNDS):
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, _MODE)
+            try:
+                is_ours = _try_lock(file)
+                if is_ours and _has_name(file, path):
+                    return file
+                if not is_ours:
+                    raise _busy(project_dir, _read(file))
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)
+    except OSError as error:
+        raise JournalUnavailable(
+            path, f"{error.strerror}: the state directory must be writable, or another one given"
+        ) from error
+    raise JournalUnavailable(path, "somebody keeps deleting it")
+
+
+def _has_name(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), os.stat(path, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _try_lock(file: int) -> bool:
+    """Lock the whole file for this open file; flock where there is no such lock (macOS, some sandboxes)."""
+    if _OFD_SETLK is not None:
+        try:
+            fcntl.fcntl(file, _OFD_SETLK, _WHOLE_FILE)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                return False
+            if error.errno != errno.EINVAL:
+                raise
+        else:
+            return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _try_flock(directory: int) -> bool:
+    """Lock the project directory, where its file system can; where it cannot, the other lock has to do."""
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NOT_LOCKABLE:
+            raise
+    return True
+
+
+def _is_locked(file: int) -> bool:
+    if _OFD_GETLK is not None:
+        try:
+            answer = fcntl.fcntl(file, _OFD_GETLK, _WHOLE_FILE)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        else:
+            return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+    # Nothing but trying tells: for an instant the file is ours, and a manager that starts just then is refused.
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
+# --- the owner's particulars ---------------------------------------------------------------------------------
+
+
+def _write(state_dir: Path, file: int, owned_by: Owner) -> None:
+    assert owned_by.process is not None
+    content = json.dumps({**owned_by.process.to_record(), "since": owned_by.since}).encode()
+    try:
+        os.ftruncate(file, 0)
+        os.pwrite(file, content, 0)
+    except OSError as error:
+        raise JournalUnavailable(_lock_path(state_dir), error.strerror or str(error)) from error
+
+
+def _read(file: int) -> Owner:
+    """What the locked file says of its owner, without a name when it is unreadable.
+
+    Between the lock and the writing it says nothing, or still names the one before; both pass in no time.
+    """
+    deadline = time.monotonic() + _SETTLING_S
+    while True:
+        found = _parse(os.pread(file, 4096, 0))
+        is_settled = found.process is not None and not _is_dead(found.process)
+        if is_settled or time.monotonic() >= deadline:
+            return found
+        time.sleep(0.005)
+
+
+def _parse(content: bytes) -> Owner:
+    try:
+        record = json.loads(content)
+        process = ProcessIdentity.from_record(record)
+        since = record.get("since")
+    except (ValueError, RecordInvalid, AttributeError, TypeError):
+        return Owner()
+    return Owner(since if isinstance(since, str) else None, process)
+
+
+def _is_dead(process: ProcessIdentity) -> bool:
+    """Whether it is not there any more, as far as can be seen from here."""
+    here = this_process()
+    return process.host == here.host and process.boot_id == here.boot_id and not is_alive(process)
+
+
+def _holder_of(directory: int) -> Owner:
+    """Who has the project directory locked, without having this state directory's file."""
+    lock = lock_on(os.fstat(directory))
+    process = None if lock is None or lock.pid is None else identity_of(lock.pid)
+    return Owner() if process is None else Owner(started_at(process.start), process)
+
+
+def _owner_of_unreadable(path: Path) -> Owner | None:
+    """The kernel lists the locks of files that we may not open, too."""
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return None if lock_on(status) is None else Owner()
+
+
+def _busy(project_dir: Path, who: Owner) -> ProjectBusy:
+    return ProjectBusy(project_dir, who.pid, who.host, who.since)

@@ -1,0 +1,75 @@
+"""Binds the ports to this machine: asyncio's time, the operating system's chance, SQLite, the directory, the SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from states.vocabulary import RunId, SessionId
+
+if TYPE_CHECKING:
+    from lifecycle.config import Config
+    from lifecycle.ports import Agent, Prompts, Workspace
+
+_LONGEST_SLEEP_S = 30.0
+"""The wall clock can be set, and a laptop can sleep: look at it again at least this often."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    async def sleep_until(self, moment: float) -> None:
+        while (left_s := moment - self.now()) > 0:
+            await asyncio.sleep(min(left_s, _LONGEST_SLEEP_S))
+
+
+class SystemChance:
+    """The operating system's randomness."""
+
+    def __init__(self) -> None:
+        self._random = random.SystemRandom()
+
+    def run_id(self) -> RunId:
+        return RunId(str(uuid.uuid4()))
+
+    def session_id(self) -> SessionId:
+        return SessionId(str(uuid.uuid4()))
+
+    def jitter(self) -> float:
+        return self._random.random()
+
+
+def local_workspace(project_dir: Path) -> Workspace:
+    """The project directory itself."""
+    from lifecycle.workspace.project import ProjectWorkspace
+
+    return ProjectWorkspace(project_dir)
+
+
+def local_prompts(config: Config) -> Prompts:
+    """The built-in prompts, with the person's own in their place where there are any."""
+    from lifecycle.agent.prompt_library import PromptLibrary
+
+    return PromptLibrary(config.prompts_dir)
+
+
+def local_agent(project_dir: Path, state_dir: Path, config: Config) -> Agent:
+    """The coding agent behind claude-agent-sdk, which is imported when the first session starts."""
+    from lifecycle.agent.options import AgentSettings
+    from lifecycle.agent.prompt_library import PromptLibrary
+    from lifecycle.agent.sdk_agent import SdkAgent
+
+    settings = AgentSettings(
+        model=config.model,
+        idle_timeout_s=config.idle_timeout,
+        session_timeout_s=config.session_timeout,
+        state_dir=state_dir,
+    )
+    return SdkAgent(settings, project_dir, prompts=PromptLibrary(config.prompts_dir))

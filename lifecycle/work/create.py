@@ -1,0 +1,46 @@
+"""CREATE: allot the session, take its baseline, choose its prompt. Nothing is spent before this is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lifecycle.errors import JournalCorrupt
+from lifecycle.ports import SessionRecord
+from lifecycle.work.context import Done, WorkContext
+from states.create import created, plan
+from states.facts import Session
+
+
+async def create(context: WorkContext) -> Done:
+    """Plan a new session, or the resumption of the conversation that was cut off."""
+    ports, facts = context.ports, context.facts
+    session = plan(facts, ports.chance.session_id())
+    baseline = await ports.workspace.baseline()
+    if session.is_resumption:
+        record = replace(await _known(context, session), baseline=baseline)
+    else:
+        record = await _new(context, session, baseline)
+    return Done(created(facts, session, at=context.now()), session=record)
+
+
+async def _known(context: WorkContext, session: Session) -> SessionRecord:
+    record = await context.ports.journal.session(session.id)
+    if record is None:
+        raise JournalCorrupt(context.ports.journal.path, f"session {session.id} is to be resumed and not there")
+    return record
+
+
+async def _new(context: WorkContext, session: Session, baseline: Mapping[str, Any]) -> SessionRecord:
+    ports, facts = context.ports, context.facts
+    reading = await ports.workspace.read()
+    return SessionRecord(
+        session_id=session.id,
+        run_id=facts.run_id,
+        number=session.number,
+        iteration=session.iteration,
+        type=session.type,
+        prompt=ports.prompts.session_prompt(session.type, reading, facts.prompt),
+        baseline=baseline,
+    )

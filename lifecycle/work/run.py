@@ -1,0 +1,97 @@
+"""RUN: let the agent work, and keep what it uses as it uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lifecycle.errors import JournalCorrupt
+from lifecycle.events import AgentStarted, Event, TurnUsed
+from lifecycle.journal.notes import NoteKind
+from lifecycle.ports import AgentTask, MessageUsage, SessionRecord, Spent
+from lifecycle.processes import ProcessIdentity
+from lifecycle.work.context import Done, WorkContext, emit
+from states.facts import Outcome, Session
+from states.run import finished
+from states.vocabulary import Cause
+
+
+async def run(context: WorkContext) -> Done:
+    """Run one leg of the session: its beginning, or the rest of it after whatever cut it off."""
+    ports, facts = context.ports, context.facts
+    session = facts.session
+    record = await ports.journal.session(session.id) if session else None
+    if session is None or record is None:
+        raise JournalCorrupt(ports.journal.path, f"transition {context.seq} entered RUN without a session")
+    outcome = await _leg(context, session, record)
+    spent = await ports.journal.spent(facts.run_id)
+    return Done(finished(facts, outcome, at=context.now(), cost_usd=spent.cost_usd))
+
+
+async def _leg(context: WorkContext, session: Session, record: SessionRecord) -> Outcome:
+    ports, facts = context.ports, context.facts
+    turns_left = context.max_turns - record.turns
+    if turns_left < 1:
+        return Outcome(Cause.MAX_TURNS, f"the session has used its {context.max_turns} turns")
+    if facts.deadline is not None and context.now() >= facts.deadline:
+        return Outcome(Cause.DEADLINE, "the run's time was up before the agent could start", progressed=False)
+    budget_usd = None
+    if facts.limits.max_budget_usd is not None:
+        spent = await ports.journal.spent(facts.run_id)
+        budget_usd = facts.limits.max_budget_usd - spent.cost_usd
+        if budget_usd <= 0:
+            return Outcome(Cause.BUDGET, "the run's budget was used up before the agent could start")
+    task = AgentTask(
+        session_id=session.id,
+        type=session.type,
+        prompt=record.prompt,
+        may_resume=record.prompted,
+        max_turns=turns_left,
+        budget_usd=budget_usd,
+        deadline=facts.deadline,
+    )
+    return await ports.agent.run(task, _Log(context, session, is_resumption=record.prompted), ports.stop)
+
+
+class _Log:
+    """Makes durable what the agent tells, before it goes on."""
+
+    def __init__(self, context: WorkContext, session: Session, *, is_resumption: bool) -> None:
+        self._context = context
+        self._session = session
+        self._is_resumption = is_resumption
+
+    async def agent_started(self, process: ProcessIdentity | None) -> None:
+        if process is not None:
+            await self._context.note(NoteKind.AGENT_STARTED, {"process": process.to_record()})
+        self.happened(
+            AgentStarted(
+                at=self._context.now(),
+                run_id=self._context.facts.run_id,
+                session_id=self._session.id,
+                pid=process.pid if process else None,
+                is_resumption=self._is_resumption,
+            )
+        )
+
+    async def prompted(self) -> None:
+        await self._context.ports.journal.mark_prompted(self._session.id)
+
+    async def used(self, usage: Sequence[MessageUsage]) -> Spent:
+        spent = await self._context.ports.journal.record_usage(self._session.id, usage)
+        self.happened(
+            TurnUsed(
+                at=self._context.now(),
+                run_id=self._context.facts.run_id,
+                session_id=self._session.id,
+                turns=spent.turns,
+                cost_usd=spent.cost_usd,
+                is_priced=all(message.is_priced for message in usage),
+            )
+        )
+        return spent
+
+    async def reported_cost(self, cost_usd: float) -> Spent:
+        return await self._context.ports.journal.raise_cost(self._session.id, cost_usd)
+
+    def happened(self, event: Event) -> None:
+        emit(self._context.ports, event)

@@ -1,0 +1,142 @@
+"""What parsed JSON must be to be a feature list.
+
+A list of objects with `description` (text) and `passes` (true or false), optionally `id` (text or integer, unique),
+`category` (text) and `steps` (list of texts). Any other key is kept as it is. Knows paths into the data, not places
+in a text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from lifecycle.workspace.features import Feature, FeatureList
+from lifecycle.workspace.json_places import JsonPath
+
+__all__ = ["DEPTH_MAX", "Misfit", "check_unicode", "features_of", "quoted"]
+
+DEPTH_MAX = 32
+"""How deep the value of an unknown key may nest. Far below what any parser or writer chokes on."""
+
+_REQUIRED = ("description", "passes")
+_KNOWN = frozenset({"id", "category", "description", "steps", "passes"})
+
+
+class Misfit(Exception):
+    """A value that is not what it must be.
+
+    Attributes:
+        problem: what is wrong.
+        path: which value.
+    """
+
+    def __init__(self, problem: str, path: JsonPath) -> None:
+        self.problem = problem
+        self.path = path
+        super().__init__(problem)
+
+
+def features_of(data: object) -> FeatureList:
+    """The feature list that parsed JSON is.
+
+    Raises:
+        Misfit: at the first value that is not what it must be.
+    """
+    if not isinstance(data, list):
+        hint = ""
+        if isinstance(data, dict):
+            inner = next((key for key, value in data.items() if isinstance(value, list)), None)
+            hint = "" if inner is None else f"; the list under {quoted(inner)} must stand at the top"
+        raise Misfit(f"expected a list of features, found {_kind(data)}{hint}", ())
+    ids: dict[str | int, int] = {}
+    features = []
+    for index, item in enumerate(data):
+        feature = _feature(item, index)
+        if feature.id is not None and ids.setdefault(feature.id, index) != index:
+            first = ids[feature.id] + 1
+            raise Misfit(f"feature {index + 1} has the id {quoted(feature.id)} of feature {first}", (index, "id"))
+        features.append(feature)
+    return FeatureList(tuple(features))
+
+
+def _feature(item: object, index: int) -> Feature:
+    if not isinstance(item, dict):
+        raise Misfit(f"feature {index + 1} is {_kind(item)}, expected an object", (index,))
+    for key in _REQUIRED:
+        if key not in item:
+            raise Misfit(f"feature {index + 1} has no {quoted(key)}", (index,))
+    passes = item["passes"]
+    if not isinstance(passes, bool):
+        raise _wrong(index, "passes", passes, "true or false")
+    description = item["description"]
+    if not isinstance(description, str):
+        raise _wrong(index, "description", description, "a text")
+    category = item.get("category")
+    if not isinstance(category, str) and "category" in item:
+        raise _wrong(index, "category", category, "a text")
+    identity = item.get("id")
+    if type(identity) not in (str, int) and "id" in item:  # a truth value is an int to isinstance
+        raise _wrong(index, "id", identity, "a text or an integer")
+    steps = item.get("steps", [])
+    if not isinstance(steps, list):
+        raise _wrong(index, "steps", steps, "a list of texts")
+    for number, step in enumerate(steps):
+        if not isinstance(step, str):
+            problem = f"feature {index + 1}: step {number + 1} is {_kind(step)}, expected a text"
+            raise Misfit(problem, (index, "steps", number))
+    extra = {} if item.keys() <= _KNOWN else {key: value for key, value in item.items() if key not in _KNOWN}
+    for key, value in extra.items():
+        _check_extra(value, (index, key))
+    return Feature(description, passes, category, tuple(steps), identity, extra)
+
+
+def _wrong(index: int, key: str, value: object, expected: str) -> Misfit:
+    return Misfit(f"feature {index + 1}: {quoted(key)} is {_kind(value)}, expected {expected}", (index, key))
+
+
+def _check_extra(value: object, path: JsonPath) -> None:
+    """What is kept must be writable again: no depth that breaks the writer, no number that overflowed."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Misfit("number too large", path)
+    if len(path) > DEPTH_MAX:
+        raise Misfit("nested too deeply", path)
+    for key, inner in _members(value):
+        _check_extra(inner, (*path, key))
+
+
+def check_unicode(value: object, path: JsonPath = ()) -> None:
+    """Refuse half of a surrogate pair (a lone `\\ud800`): a text that no file, prompt or journal can hold.
+
+    Raises:
+        Misfit: at the first such text.
+    """
+    for text in (value, path[-1] if path else ""):
+        if isinstance(text, str) and not _is_unicode(text):
+            raise Misfit("an escape \\ud800 to \\udfff stands without its other half", path)
+    for key, inner in _members(value):
+        check_unicode(inner, (*path, key))
+
+
+def _members(value: object) -> list[tuple[str | int, object]]:
+    if isinstance(value, dict):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, list) else []
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _kind(value: object) -> str:
+    names = {bool: "a truth value", str: "a text", dict: "an object", list: "a list", int: "a number", float: "a number"}
+    return names.get(type(value), "null")
+
+
+def quoted(value: object) -> str:
+    """A value as JSON, short enough for a message."""
+    shown = json.dumps(value)
+    return shown if len(shown) <= 60 else f'{shown[:56]}..."'

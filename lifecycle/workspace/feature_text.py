@@ -1,0 +1,150 @@
+"""The JSON text of a feature list: reading it strictly, and writing it.
+
+Refuses to guess: whatever is doubtful is a fault with a line and a column, because a list that is misread looks
+like finished work. What the data must be is `feature_schema`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from lifecycle.workspace.feature_schema import DEPTH_MAX, Misfit, check_unicode, features_of, quoted
+from lifecycle.workspace.features import Feature, FeatureList
+from lifecycle.workspace.json_places import JsonPath, Place, line_and_column, places
+
+__all__ = ["TextFault", "parse_features", "render_features"]
+
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+class TextFault(Exception):
+    """The text is not a feature list.
+
+    Attributes:
+        problem: what is wrong.
+        line, column: 1-based, in characters.
+    """
+
+    def __init__(self, problem: str, line: int, column: int) -> None:
+        self.problem = problem
+        self.line = line
+        self.column = column
+        super().__init__(f"{line}:{column}: {problem}")
+
+
+class _Ambiguous(Exception):
+    """The parser met a repeated key or a number that JSON does not have; it cannot say where."""
+
+
+def parse_features(content: bytes) -> FeatureList:
+    """Read a feature list from the bytes of its file.
+
+    UTF-8, with or without a byte order mark (some editors write one; it changes nothing).
+
+    Raises:
+        TextFault: with the place of the first fault.
+    """
+    text = _decode(content)
+    data = _parse(text)
+    try:
+        features = features_of(data)
+        if "\\u" in text:
+            check_unicode(data)
+    except Misfit as misfit:
+        raise _fault(text, misfit.problem, _offset_of(text, misfit.path)) from None
+    return features
+
+
+def render_features(features: FeatureList) -> bytes:
+    """The text of a feature list in the layout agents write: two spaces, one member a line, a final newline."""
+    if not features.features:
+        return b"[]\n"
+    items = ",\n".join(_render(feature) for feature in features.features)
+    return f"[\n{items}\n]\n".encode()
+
+
+def _render(feature: Feature) -> str:
+    members: dict[str, object] = {}
+    if feature.id is not None:
+        members["id"] = feature.id
+    if feature.category is not None:
+        members["category"] = feature.category
+    members |= {"description": feature.description, "steps": feature.steps, "passes": feature.passes, **feature.extra}
+    lines = json.dumps(members, indent=2, ensure_ascii=False, allow_nan=False).split("\n")
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _decode(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise TextFault("the text is UTF-16; save it as UTF-8", 1, 1)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8")
+        line, column = line_and_column(before, len(before))
+        byte = content[error.start]
+        raise TextFault(f"byte 0x{byte:02x} (number {error.start}) is not UTF-8", line, column) from None
+    return text.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _parse(text: str) -> object:
+    if not text.strip():
+        raise TextFault("the file is empty; a list without features is []", 1, 1)
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        ends_early = error.pos >= len(text.rstrip())
+        problem = "the text ends in the middle of the list (cut short?)" if ends_early else _lowered(error.msg)
+        raise TextFault(problem, error.lineno, error.colno) from None
+    except RecursionError:
+        raise _first(text, lambda place: len(place.path) > DEPTH_MAX, "nested too deeply") from None
+    except _Ambiguous:
+        raise _locate_ambiguity(text) from None
+    except ValueError:  # an integer of more digits than Python converts
+        raise _first(text, lambda place: _is_endless_integer(text, place.offset), "number too long") from None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Ambiguous
+    return members
+
+
+def _refuse_constant(name: str) -> object:
+    raise _Ambiguous
+
+
+def _locate_ambiguity(text: str) -> TextFault:
+    seen: set[JsonPath] = set()
+    for place in places(text):
+        for name in ("NaN", "Infinity", "-Infinity"):
+            if text.startswith(name, place.offset):
+                return _fault(text, f"{name} is not a JSON number", place.offset)
+        if place.key_offset is not None:
+            if place.path in seen:
+                return _fault(text, f"the key {quoted(place.path[-1])} stands twice in one object", place.key_offset)
+            seen.add(place.path)
+    return _fault(text, "a key stands twice in one object, or a number is not JSON", 0)
+
+
+def _is_endless_integer(text: str, offset: int) -> bool:
+    digits = text[offset : offset + 1_000].removeprefix("-")
+    return len(digits) >= 999 and digits.isascii() and digits.isdigit()
+
+
+def _offset_of(text: str, path: JsonPath) -> int:
+    return next((place.offset for place in places(text) if place.path == path), 0)
+
+
+def _first(text: str, is_guilty: Callable[[Place], bool], problem: str) -> TextFault:
+    return _fault(text, problem, next((place.offset for place in places(text) if is_guilty(place)), 0))
+
+
+def _fault(text: str, problem: str, offset: int) -> TextFault:
+    return TextFault(problem, *line_and_column(text, offset))
+
+
+def _lowered(message: str) -> str:
+    return message[:1].lower() + message[1:]
