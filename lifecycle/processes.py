@@ -50,8 +50,8 @@ class ProcessIdentity:
             RecordInvalid: a field is missing or mistyped.
         """
         return cls(
-            pid=_positive(record, "pid"),
-            start=_positive(record, "start"),
+            pid=_count(record, "pid", at_least=1),
+            start=_count(record, "start", at_least=0),
             boot_id=_text(record, "boot_id"),
             host=_text(record, "host"),
         )
@@ -125,7 +125,7 @@ def _open_pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except ProcessLookupError:
         raise
-    except OSError:
+    except (AttributeError, OSError):
         return None
 
 
@@ -170,10 +170,10 @@ def _host() -> str:
     return os.uname().nodename
 
 
-def _positive(record: Mapping[str, object], field: str) -> int:
+def _count(record: Mapping[str, object], field: str, at_least: int) -> int:
     value = record.get(field)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise RecordInvalid(f"process identity: {field!r} must be a whole number, not {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+        raise RecordInvalid(f"process identity: {field!r} must be a whole number >= {at_least}, not {value!r}")
     return value
 
 

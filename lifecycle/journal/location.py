@@ -12,23 +12,27 @@ import pwd
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from lifecycle.errors import ConfigurationError
 
-__all__ = ["STATE_DIR_VARIABLE", "journal_path", "state_directory"]
+__all__ = ["JOURNAL_NAME", "STATE_DIR_VARIABLE", "state_directory"]
 
-STATE_DIR_VARIABLE = "LIFECYCLE_STATE_DIR"
+JOURNAL_NAME: Final = "journal.sqlite3"
+"""The journal's file in a project's state directory."""
+
+STATE_DIR_VARIABLE: Final = "LIFECYCLE_STATE_DIR"
 
 
-def state_directory(project_dir: Path, env: Mapping[str, str], state_dir: Path | None = None) -> Path:
+def state_directory(project_dir: Path, state_dir: Path | None, env: Mapping[str, str]) -> Path:
     """The project's own directory below `state_dir`, else LIFECYCLE_STATE_DIR, else `$XDG_STATE_HOME/lifecycle`.
 
     Its name is the project directory's, made plain, with a digest of the real path: two projects never share
     one, and one project reached by two names has one.
 
     Args:
-        env: the environment to go by; HOME, XDG_STATE_HOME and LIFECYCLE_STATE_DIR are read.
         state_dir: the directory that holds the states of all projects; absolute, `~` stands for HOME.
+        env: the environment to go by; HOME, XDG_STATE_HOME and LIFECYCLE_STATE_DIR are read.
 
     Raises:
         ConfigurationError: the path is relative, the state would lie inside the project, or the project inside
@@ -49,11 +53,6 @@ def state_directory(project_dir: Path, env: Mapping[str, str], state_dir: Path |
             source, f"the project {project} lies inside the state directory {root}; keep them apart"
         )
     return directory
-
-
-def journal_path(state_dir: Path) -> Path:
-    """The journal's file in a project's state directory."""
-    return state_dir / "journal.db"
 
 
 def _base(env: Mapping[str, str], state_dir: Path | None) -> tuple[str, Path]:

@@ -2,27 +2,23 @@
 
 Owns taking them, asking for them, and the owner's particulars in `owner.lock`. One lock is on the project directory
 itself, so that managers with different state directories exclude each other. The other is on `owner.lock` in the
-state directory, an open-file-description lock, because `status` can ask for one without taking it.
-Both belong to open files and not to processes: two managers in one process exclude each other too. It refuses to
-know what an owner does.
+state directory, of the kind that `status` can ask for without taking it. Both belong to open files and not to
+processes: two managers in one process exclude each other too. It refuses to know what an owner does.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
-import struct
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from lifecycle.errors import JournalUnavailable, ProjectBusy, ProjectInvalid
-from lifecycle.journal.holder import lock_on, started_at
+from lifecycle.journal.kernel_locks import is_locked, lock_on, started_at, try_lock_directory, try_lock_file
 from lifecycle.processes import ProcessIdentity, identity_of, is_alive, this_process
 from states.errors import RecordInvalid
 
@@ -51,7 +47,11 @@ class Owner:
 
 
 class ProjectLock:
-    """A project that is ours until `release`, the end of the `with` block, or the end of this process."""
+    """A project that is ours until `release`, the end of the `with` block, or the end of this process.
+
+    Attributes:
+        owner: what others are told of us.
+    """
 
     def __init__(self, state_dir: Path, project_dir: Path, owned_by: Owner, files: tuple[int, ...]) -> None:
         self.state_dir = state_dir
@@ -67,7 +67,7 @@ class ProjectLock:
         for file in reversed(files):
             os.close(file)
 
-    def __enter__(self) -> ProjectLock:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -90,7 +90,7 @@ def acquire(state_dir: Path, project_dir: Path) -> ProjectLock:
     try:
         # Everybody begins with the project, so that of two who start at once exactly one wins, and whoever is
         # refused has made nothing.
-        if not _try_flock(files[0]):
+        if not try_lock_directory(files[0]):
             raise _busy(project_dir, owner(state_dir) or _holder_of(files[0]))
         files.append(_open_state(state_dir, project_dir))
         owned_by = Owner(datetime.now(UTC).isoformat(timespec="seconds"), this_process())
@@ -113,24 +113,14 @@ def owner(state_dir: Path) -> Owner | None:
     except OSError:
         return _owner_of_unreadable(path)
     try:
-        return _read(file) if _is_locked(file) else None
+        return _read(file) if is_locked(file) else None
+    except OSError:  # something else than a file is in its place
+        return None
     finally:
         os.close(file)
 
 
-# --- the locks -----------------------------------------------------------------------------------------------
-
-_HELD: set[ProjectLock] = set()
-_MODE: Final = 0o600
-_OFD_SETLK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
-_OFD_GETLK: Final[int | None] = getattr(fcntl, "F_OFD_GETLK", None)
-_FLOCK: Final = "hhqqi0q"  # struct flock: type, whence, start, length, pid (0 for this kind), padded to its alignment
-_WHOLE_FILE: Final = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-_TAKEN: Final = frozenset({errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK})
-_NOT_LOCKABLE: Final = frozenset(
-    {errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
-)
-"""What file systems say that cannot lock a directory, NFS among them."""
+_HELD: Final[set[ProjectLock]] = set()
 _ROUNDS: Final = 100
 _SETTLING_S: Final = 0.2
 """How long the taker of a lock may need, at most, to write down who it is."""
@@ -159,19 +149,18 @@ def _open_project(project_dir: Path) -> int:
 
 
 def _open_state(state_dir: Path, project_dir: Path) -> int:
-    """The locked file `owner.lock`: the one that has this name, and not one that somebody just deleted."""
+    """The locked file `owner.lock`: the one that has this name now, and not one that somebody just deleted."""
     path = _lock_path(state_dir)
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         state_dir.chmod(0o700)
         for _ in range(_ROUNDS):
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, _MODE)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
             try:
-                is_ours = _try_lock(file)
-                if is_ours and _has_name(file, path):
-                    return file
-                if not is_ours:
+                if not try_lock_file(file):
                     raise _busy(project_dir, _read(file))
+                if _has_name(file, path):
+                    return file
             except BaseException:
                 os.close(file)
                 raise
@@ -180,7 +169,7 @@ def _open_state(state_dir: Path, project_dir: Path) -> int:
         raise JournalUnavailable(
             path, f"{error.strerror}: the state directory must be writable, or another one given"
         ) from error
-    raise JournalUnavailable(path, "somebody keeps deleting it")
+    raise JournalUnavailable(path, "somebody keeps replacing it")
 
 
 def _has_name(file: int, path: Path) -> bool:
@@ -188,58 +177,6 @@ def _has_name(file: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(file), os.stat(path, follow_symlinks=False))
     except FileNotFoundError:
         return False
-
-
-def _try_lock(file: int) -> bool:
-    """Lock the whole file for this open file; flock where there is no such lock (macOS, some sandboxes)."""
-    if _OFD_SETLK is not None:
-        try:
-            fcntl.fcntl(file, _OFD_SETLK, _WHOLE_FILE)
-        except OSError as error:
-            if error.errno in _TAKEN:
-                return False
-            if error.errno != errno.EINVAL:
-                raise
-        else:
-            return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _try_flock(directory: int) -> bool:
-    """Lock the project directory, where its file system can; where it cannot, the other lock has to do."""
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _NOT_LOCKABLE:
-            raise
-    return True
-
-
-def _is_locked(file: int) -> bool:
-    if _OFD_GETLK is not None:
-        try:
-            answer = fcntl.fcntl(file, _OFD_GETLK, _WHOLE_FILE)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-        else:
-            return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
-    # Nothing but trying tells: for an instant the file is ours, and a manager that starts just then is refused.
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return False
-
-
-# --- the owner's particulars ---------------------------------------------------------------------------------
 
 
 def _write(state_dir: Path, file: int, owned_by: Owner) -> None:
@@ -271,7 +208,7 @@ def _parse(content: bytes) -> Owner:
         record = json.loads(content)
         process = ProcessIdentity.from_record(record)
         since = record.get("since")
-    except (ValueError, RecordInvalid, AttributeError, TypeError):
+    except (ValueError, RecursionError, RecordInvalid, AttributeError):
         return Owner()
     return Owner(since if isinstance(since, str) else None, process)
 

@@ -43,13 +43,13 @@ MIGRATIONS: tuple[Migration, ...] = (
                 facts TEXT NOT NULL,
                 digest BLOB NOT NULL,
                 UNIQUE (run_id, seq)
-            ) STRICT""",
+            )""",
             # The chain's end. Without it a file whose newest pages were lost would be a good, shorter one.
             """CREATE TABLE head (
                 id INTEGER PRIMARY KEY CHECK (id = 1),
                 seq INTEGER NOT NULL,
                 digest BLOB NOT NULL
-            ) STRICT""",
+            )""",
             "INSERT INTO head (id, seq, digest) VALUES (1, 0, x'')",
             # Two tables, because a baseline can be megabytes and an account changes with every message.
             """CREATE TABLE sessions (
@@ -61,7 +61,7 @@ MIGRATIONS: tuple[Migration, ...] = (
                 prompt TEXT NOT NULL,
                 baseline BLOB NOT NULL,
                 digest BLOB NOT NULL
-            ) STRICT""",
+            )""",
             """CREATE TABLE accounts (
                 session_id TEXT PRIMARY KEY,
                 run_id TEXT NOT NULL,
@@ -71,7 +71,7 @@ MIGRATIONS: tuple[Migration, ...] = (
                 leg_start_usd REAL NOT NULL,
                 leg_usd REAL NOT NULL,
                 digest BLOB NOT NULL
-            ) STRICT""",
+            )""",
             "CREATE INDEX accounts_of_run ON accounts (run_id)",
             """CREATE TABLE usage (
                 session_id TEXT NOT NULL,
@@ -81,7 +81,7 @@ MIGRATIONS: tuple[Migration, ...] = (
                 is_turn INTEGER NOT NULL,
                 digest BLOB NOT NULL,
                 PRIMARY KEY (session_id, message_id)
-            ) STRICT, WITHOUT ROWID""",
+            ) WITHOUT ROWID""",
             """CREATE TABLE notes (
                 id INTEGER PRIMARY KEY,
                 kind TEXT NOT NULL,
@@ -91,12 +91,12 @@ MIGRATIONS: tuple[Migration, ...] = (
                 seq INTEGER NOT NULL,
                 data TEXT NOT NULL,
                 digest BLOB NOT NULL
-            ) STRICT""",
+            )""",
             """CREATE TABLE copies (
                 name TEXT PRIMARY KEY,
                 content BLOB NOT NULL,
                 digest BLOB NOT NULL
-            ) STRICT""",
+            )""",
             """CREATE TABLE stop_requests (
                 id INTEGER PRIMARY KEY,
                 run_id TEXT,
@@ -106,7 +106,7 @@ MIGRATIONS: tuple[Migration, ...] = (
                 host TEXT NOT NULL,
                 asked_by TEXT NOT NULL,
                 digest BLOB NOT NULL
-            ) STRICT""",
+            )""",
         ),
     ),
 )

@@ -3,19 +3,19 @@
 The script is fixed; what it does is real: every file is written, every test is run and every commit is
 made by the agent's own tools, and a feature is marked as passing only after its tests passed. It finds
 out where it is by looking into the directory, so a session may be cut off anywhere and any later one goes
-on.
+on. A session with fewer than ten turns may get nowhere.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, TypeAlias
 
 from lifecycle.offline import demo_project
-from lifecycle.offline.handiwork import REPOSITORY, Change, commit, create, insist, read_text, revise
-from lifecycle.offline.replies import ToolUse, Turn
+from lifecycle.offline.handiwork import REPOSITORY, Change, Work, commit, create, insist, read_text, revise
+from lifecycle.offline.replies import Text, ToolUse, Turn
 from lifecycle.offline.request import ModelRequest, ToolResult
 from lifecycle.offline.script import Play, Script
 
@@ -35,6 +35,7 @@ FEATURES_PER_SESSION = 2
 HONESTY = (
     "(I am a script that plays a model's part. The tools, the files, the tests and the commits are real.)"
 )
+TESTS = ToolUse("Bash", {"command": "python3 -m unittest"})
 TITLE = DEMO_SPEC.splitlines()[0]
 Features: TypeAlias = list[dict[str, Any]]
 
@@ -57,10 +58,10 @@ def _session(request: ModelRequest) -> Play:
     features = _parsed(listed)
     if features:
         return (yield from _coding(root, features))
-    return (yield from _initializing(root))
+    return (yield from _initializing(root, names))
 
 
-def _initializing(root: str) -> Play:
+def _initializing(root: str, names: Sequence[str]) -> Play:
     """The first session: from the specification to a feature list and a first commit."""
     specification = yield from read_text(f"{root}/app_spec.txt")
     if specification is None or TITLE not in specification:
@@ -70,13 +71,11 @@ def _initializing(root: str) -> Play:
         ("", ".gitignore", demo_project.text("gitignore.txt")),
         ("A script that checks the whole program:", "init.sh", demo_project.text("init.sh.txt")),
         ("Notes for the sessions to come:", "claude-progress.txt", "# Progress\n- Set up the project.\n"),
-        (
-            "And the features, all still to be done:",
-            "feature_list.json",
-            demo_project.text("feature_list.json"),
-        ),
+        ("And the features, all to be built:", "feature_list.json", demo_project.text("feature_list.json")),
     ):
-        made = yield from create(say, f"{root}/{name}", content)
+        if name in names and name == "claude-progress.txt":
+            continue  # somebody's notes, which are not ours to replace
+        made = yield from _put(say, root, name, content, names)
         if made.is_error:
             return f"I could not write {name}: {made.text}"
     yield from insist("", ToolUse("Bash", {"command": "chmod +x init.sh"}))
@@ -88,15 +87,19 @@ def _initializing(root: str) -> Play:
 
 def _coding(root: str, features: Features) -> Play:
     """A later session: the next features, each built, tested, marked and committed by itself."""
-    yield ToolUse("Bash", {"command": "git log --oneline -5"})
+    look = yield ToolUse("Bash", {"command": "git log --oneline -5; git ls-files -co --exclude-standard"})
+    there = look.text.splitlines()
     known = [feature for feature in features if feature.get("id") in demo_project.FEATURE_IDS]
     failing = [str(feature["id"]) for feature in known if not feature.get("passes")]
     built: list[str] = []
     for feature_id in failing[:FEATURES_PER_SESSION]:
-        problem = yield from _build(root, feature_id)
+        problem = yield from _build(root, feature_id, there)
         if problem:
             return f"I stop at the feature {feature_id!r}: {problem}"
         built.append(feature_id)
+        there.extend(path for path, _ in demo_project.changes(feature_id))
+    if not failing:
+        yield from commit("Save what an interrupted session left behind")
     left = len(failing) - len(built)
     if left:
         return f"Built and tested: {', '.join(built)}. {left} features are left for the next sessions."
@@ -105,20 +108,29 @@ def _coding(root: str, features: Features) -> Play:
     return f"Every feature passes. Try it: {HOW_TO_RUN[0]}"
 
 
-def _build(root: str, feature_id: str) -> Generator[ToolUse | Turn, ToolResult, str]:
-    """One feature, from code to commit. Returns what went wrong, "" when nothing did."""
-    say = f"Now the feature {feature_id!r}."
-    for path, content in demo_project.changes(feature_id):
-        if _is_new(feature_id, path):
-            result = yield from create(say, f"{root}/{path}", content)
-        else:
-            result = yield from revise(say, f"{root}/{path}", _always(content))
-        if result.is_error:
-            return f"I could not write {path}: {result.text}"
-        say = ""
-    tests = yield from insist("Do the tests pass?", ToolUse("Bash", {"command": "python3 -m unittest"}))
+def _build(root: str, feature_id: str, there: Sequence[str]) -> Generator[ToolUse | Turn, ToolResult, str]:
+    """One feature, from code to commit. Returns what went wrong, "" when nothing did.
+
+    A feature's test is written last: where it is there, an earlier session may have been cut off after it.
+    """
+    tests = ToolResult("", "", "", True)
+    if f"tests/test_{feature_id}.py" in there:
+        tests = yield Turn(Text(f"The feature {feature_id!r} has been begun. Do the tests pass?"), TESTS)
+    if tests.is_error:
+        say = f"Now the feature {feature_id!r}."
+        for path, content in demo_project.changes(feature_id):
+            written = yield from _put(say, root, path, content, there)
+            say = ""
+            if written.is_error:
+                return f"I could not write {path}: {written.text}"
+        tests = yield from insist("Do the tests pass?", TESTS)
     if tests.is_error:
         return f"the tests fail: {tests.text}"
+    return (yield from _record(root, feature_id))
+
+
+def _record(root: str, feature_id: str) -> Generator[ToolUse | Turn, ToolResult, str]:
+    """A feature whose tests passed: mark, note and commit it. Returns what went wrong, or ""."""
     for say, name, change in (
         ("They do, so the feature passes.", "feature_list.json", _marked(feature_id)),
         ("", "claude-progress.txt", _noted(feature_id)),
@@ -130,14 +142,11 @@ def _build(root: str, feature_id: str) -> Generator[ToolUse | Turn, ToolResult, 
     return f"I could not commit: {saved.text}" if saved.is_error else ""
 
 
-def _is_new(feature_id: str, path: str) -> bool:
-    """Whether no earlier feature made this file."""
-    earlier = demo_project.FEATURE_IDS[: demo_project.FEATURE_IDS.index(feature_id)]
-    return all(path not in dict(demo_project.changes(before)) for before in earlier)
-
-
-def _always(text: str) -> Change:
-    return lambda before: text
+def _put(say: str, root: str, path: str, text: str, there: Sequence[str]) -> Work:
+    """A file with this text, whether it is there or not."""
+    if path in there:
+        return (yield from revise(say, f"{root}/{path}", lambda _: text))
+    return (yield from create(say, f"{root}/{path}", text))
 
 
 def _marked(feature_id: str) -> Change:

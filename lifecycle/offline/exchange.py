@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import h11
 
-__all__ = ["Exchange", "Incoming", "serve_connection"]
+__all__ = ["Exchange", "Gone", "Incoming", "Unsendable", "serve_connection"]
 
 READ_BYTES = 65536
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -28,6 +28,10 @@ class Incoming:
     path: str
     headers: Mapping[str, str]
     body: bytes
+
+
+Unsendable = h11.LocalProtocolError
+"""A response that HTTP does not allow: a header with a newline, a status of 7."""
 
 
 class Gone(Exception):
@@ -116,6 +120,9 @@ async def serve_connection(
             http.start_next_cycle()
     except (Gone, ConnectionError):
         return
+    except asyncio.CancelledError:
+        writer.transport.abort()  # a client that reads nothing must not hold up the server's end
+        raise
     except h11.RemoteProtocolError as error:
         await _refuse(http, exchange, error)
     finally:

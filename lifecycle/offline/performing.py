@@ -48,8 +48,9 @@ async def _turn(turn: Turn, request: ModelRequest, exchange: Exchange) -> None:
     if not request.stream:
         await exchange.respond(200, JSON, _whole(turn, request))
         return
+    pieces = _pieces(turn, request)
     await exchange.start(200, STREAM)
-    for piece in _pieces(turn, request):
+    for piece in pieces:
         await exchange.send(piece)
         await _pause(turn.pace_s, exchange)
     await exchange.finish()
@@ -69,8 +70,8 @@ async def _stall(stall: Stall, request: ModelRequest, exchange: Exchange) -> Non
         await exchange.silence(stall.seconds)
         await _turn(stall.turn, request, exchange)
         return
-    await exchange.start(200, STREAM if request.stream else {"content-type": JSON})
     pieces = _pieces(stall.turn, request) if request.stream else [_whole(stall.turn, request)]
+    await exchange.start(200, STREAM if request.stream else {"content-type": JSON})
     first = _middle(pieces) if stall.after == "text" else 0
     for piece in pieces[:first]:
         await exchange.send(piece)

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lifecycle.errors import LifecycleError
-from lifecycle.offline.exchange import Exchange, Incoming, serve_connection
+from lifecycle.offline.exchange import Exchange, Incoming, Unsendable, serve_connection
 from lifecycle.offline.performing import perform
 from lifecycle.offline.replies import Drop, Fault, Malformed, Reply, Scenario, Stall, Turn
 from lifecycle.offline.request import ModelRequest, redacted
@@ -178,7 +178,7 @@ class ModelServer:
         try:
             await serve_connection(reader, writer, self._answer)
         except asyncio.CancelledError:
-            writer.transport.abort()  # closing: the callback of asyncio.start_server must not end cancelled
+            return  # by aclose, which waits for this task's end and for nothing else
         finally:
             self._connections.discard(task)
 
@@ -218,7 +218,13 @@ class ModelServer:
         except ScenarioFailed as failure:
             self._failure = self._failure or failure
             reply = Fault(400, "invalid_request_error", str(failure))
-        await perform(reply, request, exchange)
+        try:
+            await perform(reply, request, exchange)
+        except (Unsendable, TypeError, ValueError) as error:
+            self._failure = self._failure or ScenarioFailed(
+                request.number, f"{reply!r} cannot be sent: {error}"
+            )
+            exchange.reset()
 
     async def _decide(self, request: ModelRequest) -> Reply:
         try:

@@ -11,6 +11,9 @@ caller's environment nothing but the way to git.
 The few settings that change how files are *read*, and can name no program, are copied from the repository after
 being checked (`_DATA_SETTINGS`); git's parser lists them from the file, includes off, outside any repository.
 
+What this cannot do: protect the stand-in from a process of the same user that is running at that very moment. The
+states that ask git run while no agent does.
+
 Every call is bounded in time and output and has no terminal, no pager and no prompt; reading takes no lock.
 """
 

@@ -38,8 +38,8 @@ from lifecycle.processes import ProcessIdentity, identity_of, is_alive
 from states.vocabulary import SessionId
 
 GONE_WITHIN_S = 2.0
-SILENT_WITHIN_S = 0.1
-"""A request that is on its way when the manager dies may still arrive; measured: less than 10 ms."""
+SILENT_WITHIN_S = 0.3
+"""Requests under way still arrive: in 20 runs of each, until 11 ms after a death, until 96 ms where there is grace."""
 
 # Leaves behind, at every call: a background job, one in a session of its own, a daemon, one without the marker.
 LITTER = """
@@ -90,7 +90,9 @@ class Run:
     def agent(self) -> ProcessIdentity:
         """The CLI itself: the lower link's first child; the others are orphans that it has adopted."""
         children = psutil.Process(self.links()[1].pid).children()
-        return min((identity for child in children if (identity := identity_of(child.pid))), key=lambda i: i.start)
+        return min(
+            (identity for child in children if (identity := identity_of(child.pid))), key=lambda i: i.start
+        )
 
     def everything(self) -> set[ProcessIdentity]:
         """All that runs below the manager now."""
@@ -115,7 +117,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def start(scenario: Scenario) -> Run:
             server = stack.enter_context(ModelServer(scenario))
             manager = subprocess.Popen(
-                [sys.executable, "-c", MANAGER, tmp_path / "state", session_id, options(tmp_path, server, session_id)],
+                [
+                    sys.executable,
+                    "-c",
+                    MANAGER,
+                    tmp_path / "state",
+                    session_id,
+                    options(tmp_path, server, session_id),
+                ],
                 stdout=subprocess.PIPE,
                 text=True,
                 env={**os.environ, "HOME": str(tmp_path)},
@@ -178,34 +187,45 @@ class TestGoneAndSilent:
 class TestASessionOnALeash:
     async def test_runs_as_it_would_without(self, tmp_path: Path) -> None:
         session_id = SessionId(str(uuid.uuid4()))
-        async with ModelServer(steps(ToolUse("Bash", {"command": "echo written > file"}), end="Well done.")) as server:
-            async with ClaudeSDKClient(leashed_options(tmp_path, server, session_id)) as client:
-                leash = leash_control.find_leash(session_id)
-                assert leash is not None
-                await client.query("Go.")
-                messages = [message async for message in client.receive_response()]
-        said = [b.text for m in messages if isinstance(m, AssistantMessage) for b in m.content if isinstance(b, TextBlock)]
+        scenario = steps(ToolUse("Bash", {"command": "echo written > file"}), end="Well done.")
+        async with (
+            ModelServer(scenario) as server,
+            ClaudeSDKClient(leashed_options(tmp_path, server, session_id)) as client,
+        ):
+            leash = leash_control.find_leash(session_id)
+            await client.query("Go.")
+            messages = [message async for message in client.receive_response()]
+        said = [
+            b.text
+            for m in messages
+            if isinstance(m, AssistantMessage)
+            for b in m.content
+            if isinstance(b, TextBlock)
+        ]
         assert said == ["Well done."]
         assert isinstance(messages[-1], ResultMessage)
         assert (messages[-1].subtype, messages[-1].session_id) == ("success", session_id)
         assert (tmp_path / "project" / "file").read_text() == "written\n"
+        assert leash is not None
         assert not is_alive(leash)
 
     async def test_can_be_interrupted_and_goes_on(self, tmp_path: Path) -> None:
         session_id = SessionId(str(uuid.uuid4()))
-        async with ModelServer(endless("touch started; sleep 60")) as server:
-            async with ClaudeSDKClient(leashed_options(tmp_path, server, session_id)) as client:
-                await client.query("Go.")
-                async for message in client.receive_response():
-                    if isinstance(message, AssistantMessage):
-                        wait_until((tmp_path / "project" / "started").exists, 10, "the tool runs")
-                        await client.interrupt()
-                assert isinstance(message, ResultMessage)
-                assert message.subtype == "error_during_execution"
-                leash = leash_control.find_leash(session_id)
-                assert leash is not None
-                assert is_alive(leash)
-            assert not is_alive(leash)
+        async with (
+            ModelServer(endless("touch started; sleep 60")) as server,
+            ClaudeSDKClient(leashed_options(tmp_path, server, session_id)) as client,
+        ):
+            leash = leash_control.find_leash(session_id)
+            assert leash is not None
+            await client.query("Go.")
+            async for message in client.receive_response():
+                if isinstance(message, AssistantMessage):
+                    wait_until((tmp_path / "project" / "started").exists, 10, "the tool runs")
+                    await client.interrupt()
+            assert isinstance(message, ResultMessage)
+            assert message.subtype == "error_during_execution"
+            assert is_alive(leash)
+        assert not marked(session_id)
 
     async def test_passes_the_clis_own_exit_status(self, tmp_path: Path) -> None:
         """Here: an option that it doesn't know."""

@@ -66,8 +66,10 @@ class Client:
 def serving(scenario: Scenario | Reply, **options: Any) -> Iterator[tuple[ModelServer, Client]]:
     with ModelServer(scenario if callable(scenario) else always(scenario), **options) as server:
         client = Client(server)
-        yield server, client
-        client.http.close()
+        try:
+            yield server, client
+        finally:
+            client.http.close()
 
 
 def test_a_stream_arrives_as_events_and_the_connection_stays_open() -> None:
@@ -249,7 +251,6 @@ def test_a_scenario_that_raises_is_named_to_the_client_and_to_its_author() -> No
     def broken(request: ModelRequest) -> Reply:
         raise RuntimeError("a bug")
 
-    client = None
     with (
         pytest.raises(ScenarioFailed, match="request 1: RuntimeError: a bug"),
         serving(broken) as (_, client),
@@ -257,14 +258,23 @@ def test_a_scenario_that_raises_is_named_to_the_client_and_to_its_author() -> No
         answer = client.post()
         assert answer.status == 400
         assert "a bug" in json.loads(answer.read())["error"]["message"]
-    assert client is not None
-    client.http.close()
+
+
+@pytest.mark.parametrize(
+    "reply", [Fault(429, "x", "y", {"retry-after": "1\r\n"}), Turn(ToolUse("Bash", {"command": {1, 2}}))]
+)
+def test_a_reply_that_cannot_be_sent_is_named_to_its_author(reply: Reply) -> None:
+    with (
+        pytest.raises(ScenarioFailed, match="request 1: .* cannot be sent"),
+        serving(reply) as (_, client),
+        pytest.raises((ConnectionError, http.client.HTTPException)),
+    ):
+        client.post()
 
 
 def test_a_scenario_that_returns_no_reply_is_a_failure() -> None:
-    with pytest.raises(ScenarioFailed, match="is no reply"), serving(lambda request: "hi") as (_, client):  # type: ignore[arg-type,return-value]
+    with pytest.raises(ScenarioFailed, match="is no reply"), serving(lambda request: "hi") as (_, client):  # type: ignore[arg-type]
         assert client.post().read()
-        client.http.close()
 
 
 async def test_a_scenario_may_be_asynchronous_and_requests_can_be_waited_for() -> None:
@@ -284,9 +294,12 @@ async def test_a_scenario_may_be_asynchronous_and_requests_can_be_waited_for() -
 
 def test_a_port_in_use_is_an_error_and_leaves_no_thread() -> None:
     threads = threading.active_count()
-    with serving(text_only()) as (server, _):
-        with pytest.raises(OSError, match="in use"), ModelServer(text_only(), port=port(server)):
-            pass
+    with (
+        serving(text_only()) as (server, _),
+        pytest.raises(OSError, match="in use"),
+        ModelServer(text_only(), port=port(server)),
+    ):
+        pass
     assert threading.active_count() == threads
 
 

@@ -1,4 +1,4 @@
-"""The pure parts of the offline model: reading conversations, wording turns, replaying plays, editing texts."""
+"""The pure parts of the offline model: reading conversations, wording turns, replaying plays, editing."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_play_goes_on_from_the_results_that_the_conversation_holds() -> None:
 
 
 def test_another_prompt_in_the_middle_changes_nothing() -> None:
-    """After a crash the conversation has an error for the dangling call, words of the agent's own, and a prompt."""
+    """After a crash there is an error for the dangling call, then words of the agent's own and a prompt."""
     script = Script(two_steps)
     one = script(asked(user("Go.")))
     lost = result(one, "outcome unknown", is_error=True)

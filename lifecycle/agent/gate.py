@@ -1,0 +1,124 @@
+"""The tool gate: every tool call passes here before it runs, and anything unclear is a refusal.
+
+Owns the hook callbacks and the bookkeeping behind them: which calls were seen, which are running now, whether the
+prompt was announced. A CLI that has stopped asking is found out by comparing its stream with this. Knows no SDK: the
+callbacks take and return the plain data of the hook protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from lifecycle.agent.rules import ALLOWED, Rule, ToolCall, Verdict
+
+__all__ = ["HOOK_TIMEOUT_S", "Gate"]
+
+HOOK_TIMEOUT_S: Final = 30.0
+"""The CLI refuses a call whose hook takes longer; the gate's own bound is shorter, so that it can say why."""
+
+_JUDGE_TIMEOUT_S: Final = 20.0
+
+HookOutput = dict[str, Any]
+
+
+class Gate:
+    """One session's gate.
+
+    Attributes:
+        prompt_seen: whether the CLI announced the prompt, which it must do before the model is asked anything.
+        running: the calls that run now: id -> when they were let through, by the event loop's clock.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        on_allowed: Callable[[ToolCall], None] = lambda call: None,
+        on_denied: Callable[[ToolCall, str], None] = lambda call, reason: None,
+    ) -> None:
+        """Args:
+        rules: all must allow a call; without any, everything is refused.
+        on_allowed: told of each call that is let through, from the event loop.
+        on_denied: told of each call that is refused, with the reason.
+        """
+        self._rules = tuple(rules)
+        self._on_allowed = on_allowed
+        self._on_denied = on_denied
+        self._seen: set[str] = set()
+        self.prompt_seen = False
+        self.running: dict[str, float] = {}
+
+    def has_seen(self, call_id: str) -> bool:
+        """Whether that call passed the gate, whatever it said."""
+        return call_id in self._seen
+
+    def finished(self, call_id: str) -> None:
+        """A result for that call arrived, so it does not run any more."""
+        self.running.pop(call_id, None)
+
+    async def judge(self, call: ToolCall) -> Verdict:
+        """What the rules say. Never raises: a rule that fails or takes too long refuses."""
+        if not self._rules:
+            return Verdict(False, "the gate has no rules, so nothing is allowed")
+        try:
+            async with asyncio.timeout(_JUDGE_TIMEOUT_S):
+                # In a thread: a rule may look at the disk, or be a host's code, and must not hold up the session.
+                return await asyncio.to_thread(self._ask, call)
+        except TimeoutError:
+            return Verdict(False, f"the gate could not decide within {_JUDGE_TIMEOUT_S:g} s; try something simpler")
+        except Exception as error:  # a rule is anybody's code: whatever goes wrong in it must not open the gate
+            return Verdict(False, f"the gate could not decide ({type(error).__name__}: {error})")
+
+    async def before_tool(self, data: Any, call_id: str | None, _context: Any = None) -> HookOutput:
+        """The PreToolUse callback. It never allows: it refuses, or leaves the call to the CLI's own permissions."""
+        call = _call_of(data)
+        call_id = str(call_id or (data.get("tool_use_id") if isinstance(data, Mapping) else None) or "")
+        self._seen.add(call_id)
+        if call is None:
+            return _denial("the gate does not understand this call")
+        verdict = await self.judge(call)
+        if not verdict.allowed:
+            self._on_denied(call, verdict.reason)
+            return _denial(verdict.reason)
+        self.running[call_id] = asyncio.get_running_loop().time()
+        self._on_allowed(call)
+        return {}
+
+    async def after_tool(self, _data: Any, call_id: str | None, _context: Any = None) -> HookOutput:
+        """The PostToolUse and PostToolUseFailure callback."""
+        self.finished(str(call_id))
+        return {}
+
+    async def on_prompt(self, _data: Any, _call_id: str | None, _context: Any = None) -> HookOutput:
+        """The UserPromptSubmit callback."""
+        self.prompt_seen = True
+        return {}
+
+    def _ask(self, call: ToolCall) -> Verdict:
+        for rule in self._rules:
+            verdict = rule(call)
+            if verdict.allowed is not True:  # a rule that answers nonsense has not allowed anything
+                return verdict
+        return ALLOWED
+
+
+def _call_of(data: Any) -> ToolCall | None:
+    if not isinstance(data, Mapping):
+        return None
+    tool, arguments, cwd = data.get("tool_name"), data.get("tool_input"), data.get("cwd")
+    if not isinstance(tool, str) or not isinstance(arguments, Mapping) or not isinstance(cwd, str) or not cwd:
+        return None
+    return ToolCall(tool, arguments, Path(cwd))
+
+
+def _denial(reason: str) -> HookOutput:
+    return {
+        "hookSpecificOutput": {
+            "hookEventName": "PreToolUse",
+            "permissionDecision": "deny",
+            "permissionDecisionReason": reason or "refused",
+        }
+    }

@@ -1,0 +1,164 @@
+"""How the agent is started: everything that we choose about the CLI, in one place.
+
+Locked down to the six tools, the project directory and our gate; the user's account, endpoint and git settings
+reach the CLI as they are. Each choice says why. Owns no process and no policy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lifecycle.agent.gate import HOOK_TIMEOUT_S, Gate
+from lifecycle.agent.leash_control import SESSION_MARKER
+from lifecycle.agent.rules import TOOLS
+
+if TYPE_CHECKING:
+    from claude_agent_sdk import ClaudeAgentOptions
+    from claude_agent_sdk.types import HookEvent
+
+    from states.vocabulary import SessionId
+
+__all__ = ["SWITCHES_OFF", "AgentSettings", "Start", "session_options"]
+
+SWITCHES_OFF: Final = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
+"""Inherited variables that are emptied, because they switch off hooks or what hooks rest on.
+
+Measured with CLI 2.1.330: CLAUDE_CODE_SIMPLE silences every SDK hook; "" turns it off again. CLAUDE_CODE_SAFE_MODE
+leaves SDK hooks alone today and is documented to skip customisations, so it goes too. Nothing else is scrubbed.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """What a person or a host chooses about the agent.
+
+    Attributes:
+        max_retries: how often the CLI repeats a failed request before the lifecycle's own, durable backoff takes over.
+            The CLI's default of 10 would hold a session for three minutes without a record.
+        idle_timeout_s: how long nothing may arrive while no tool runs. 300 s outlasts every silence that ends well
+            (120 s to the first byte, answers that are not streamed), and cuts the stalls that the CLI itself notices
+            after more than 800 s, or never when the service keeps pinging.
+        session_timeout_s: how long one leg of a session may take, or None.
+        tool_timeout_s: the longest that one Bash command may ask for.
+        cli_path: the CLI; None takes the one that came with the SDK.
+        env: variables set for the CLI, over the inherited ones.
+        state_dir: where the leash's wrapper and the gate's proof are kept; None uses a temporary directory.
+    """
+
+    model: str = "claude-sonnet-4-5-20250929"
+    max_retries: int = 3
+    idle_timeout_s: float = 300.0
+    session_timeout_s: float | None = None
+    tool_timeout_s: float = 600.0
+    cli_path: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    state_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How one process of the CLI begins: a fresh conversation under `session_id`, or the resumption of it."""
+
+    session_id: SessionId
+    is_resumption: bool
+    max_turns: int
+    budget_usd: float | None = None
+
+
+def session_options(
+    settings: AgentSettings,
+    start: Start,
+    gate: Gate,
+    *,
+    project_dir: Path,
+    cli_path: Path,
+    on_stderr: Callable[[str], None],
+) -> ClaudeAgentOptions:
+    """The SDK's options for one process of the CLI. Imports the SDK, which takes up to a second the first time.
+
+    Args:
+        cli_path: what is executed: the leash's wrapper.
+        on_stderr: gets the CLI's stderr, line by line.
+    """
+    from claude_agent_sdk import ClaudeAgentOptions
+
+    return ClaudeAgentOptions(
+        # Exactly these exist for the model. Bash needs a bare permission; the file tools must not have one, since
+        # that would lift their limit to the project. `dontAsk` refuses whatever is not permitted: nobody is there.
+        tools=list(TOOLS),
+        allowed_tools=["Bash"],
+        permission_mode="dontAsk",
+        settings=json.dumps({"permissions": {"allow": ["Read(./**)", "Edit(./**)"]}}),
+        extra_args={"restricted": None, "disable-slash-commands": None},
+        # Nothing that lies in the project or in the user's home may add hooks, servers, skills or permissions.
+        setting_sources=[],
+        strict_mcp_config=True,
+        skills=[],
+        # A prompt holds text from the project; `@/etc/passwd` in it must stay text.
+        verbatim_prompts=True,
+        system_prompt={"type": "preset", "preset": "claude_code", "append": UNATTENDED},
+        hooks=_hooks(gate),
+        # Every piece of the stream is a sign of life for the watchdog, and tells usage before a message is whole.
+        include_partial_messages=True,
+        # A whole file can travel in one message; the default of 1 MB ends the session there.
+        max_buffer_size=64 * 1024 * 1024,
+        model=settings.model,
+        max_turns=start.max_turns,
+        max_budget_usd=start.budget_usd,
+        session_id=None if start.is_resumption else start.session_id,
+        resume=start.session_id if start.is_resumption else None,
+        cwd=project_dir,
+        cli_path=cli_path,
+        env=environment(settings, start.session_id),
+        stderr=on_stderr,
+    )
+
+
+def environment(settings: AgentSettings, session_id: SessionId) -> dict[str, str]:
+    """What is set over the inherited environment, which the SDK passes on by itself."""
+    return {
+        "CLAUDE_CODE_MAX_RETRIES": str(settings.max_retries),
+        "API_TIMEOUT_MS": "120000",
+        # The CLI gives up on a silent stream, and asks once more without streaming, before the watchdog gives up on
+        # the CLI. 10 s is the least that it accepts.
+        "CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS": str(max(10_000, round(settings.idle_timeout_s * 300))),
+        # A command that times out would otherwise go on in the background, beyond the session's bookkeeping.
+        "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+        "BASH_MAX_TIMEOUT_MS": str(round(settings.tool_timeout_s * 1000)),
+        "BASH_DEFAULT_TIMEOUT_MS": str(round(min(settings.tool_timeout_s, 120.0) * 1000)),
+        # No update of the CLI in the middle of a run, and nothing to anybody but the model's service.
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        # What the session knows is in the project, where a person can read it.
+        "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+        **settings.env,
+        **dict.fromkeys(SWITCHES_OFF, ""),
+        SESSION_MARKER: session_id,
+    }
+
+
+UNATTENDED: Final = (
+    "You are working unattended: nobody reads along or answers questions, so decide for yourself and go on. "
+    "Your turn ends when you reply without calling a tool, so do that only when the work you were asked for is "
+    "finished and saved. Work only inside the project directory. Commands must end by themselves: start servers in "
+    "the background with their output redirected to a file, and stop them before you finish."
+)
+
+
+def _hooks(gate: Gate) -> dict[HookEvent, list[object]]:
+    from claude_agent_sdk import HookMatcher
+
+    def closed(callback: Callable[..., object]) -> list[object]:
+        # Without a matcher it is asked about every tool. Any failure of it, a timeout too, refuses the call.
+        return [HookMatcher(hooks=[callback], timeout=HOOK_TIMEOUT_S, on_failure="block")]
+
+    return {
+        "UserPromptSubmit": closed(gate.on_prompt),
+        "PreToolUse": closed(gate.before_tool),
+        "PostToolUse": closed(gate.after_tool),
+        "PostToolUseFailure": closed(gate.after_tool),
+    }

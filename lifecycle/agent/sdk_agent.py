@@ -1,0 +1,204 @@
+"""The coding agent behind `ports.Agent`: claude-agent-sdk and the real CLI. Made without importing either.
+
+Owns which process is started for a task (a fresh conversation or a resumption, the other one if that is refused),
+and the promise that none outlives `run`, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from lifecycle.agent.canary import Proof, prove_gate
+from lifecycle.agent.cli_path import find_cli
+from lifecycle.agent.evidence import Cut, Evidence
+from lifecycle.agent.faults import classify, is_id_taken, is_unknown_conversation
+from lifecycle.agent.gate import Gate
+from lifecycle.agent.leash_control import find_leash, kill, wait_gone, write_wrapper
+from lifecycle.agent.leftovers import reap_leftovers
+from lifecycle.agent.options import AgentSettings, Start
+from lifecycle.agent.prompt_library import PromptLibrary
+from lifecycle.agent.rules import Rule, ToolCall, files_inside, only_our_tools
+from lifecycle.agent.session import AgentProcess, Errand
+from lifecycle.agent.summary import summary
+from lifecycle.errors import AgentFailed
+from lifecycle.events import ToolDenied, ToolStarted
+from lifecycle.ports import AgentTask, SessionLog, StopFlag
+from lifecycle.processes import ProcessIdentity
+from lifecycle.redaction import Redactor, one_line, secrets_in
+from states.facts import Outcome
+from states.outcomes import OUTCOMES
+from states.vocabulary import Cause, SessionId
+
+__all__ = ["SdkAgent"]
+
+
+class SdkAgent:
+    """Implements `lifecycle.ports.Agent`. One instance may run several tasks, one after the other or at once."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        project_dir: Path,
+        *,
+        prompts: PromptLibrary | None = None,
+        rules: Sequence[Rule] = (),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Args:
+        prompts: where the prompt of a resumption comes from.
+        rules: further rules that must allow a tool call, after those that hold it to our tools and the project.
+        now: the wall clock, for deadlines and events.
+        """
+        self._settings = settings
+        self._project_dir = project_dir.absolute()
+        self._prompts = prompts or PromptLibrary()
+        self._rules: tuple[Rule, ...] = (only_our_tools, files_inside(self._project_dir), *rules)
+        self._now = now
+        self._state_dir = settings.state_dir
+        self._proven: set[Proof] = set()
+
+    async def run(self, task: AgentTask, log: SessionLog, stop: StopFlag) -> Outcome:
+        """Work on the task until its turn is over, however that ends. See the port.
+
+        A cancel kills the agent before anything else happens, and goes on when the agent is gone: about 0.1 s later,
+        however often it is repeated.
+        """
+        work = asyncio.ensure_future(self._work(task, log, stop))
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            _pull(task.session_id)
+            await _carry_through(self._end(work, task.session_id), again=lambda: _pull(task.session_id))
+            raise
+        return work.result()
+
+    async def reap(self, processes: Sequence[ProcessIdentity], sessions: Sequence[SessionId]) -> int:
+        """End what a dead manager left behind; return how many processes were ended."""
+        reaped = await asyncio.to_thread(reap_leftovers, processes, sessions)
+        return len(reaped.gone)
+
+    async def _work(self, task: AgentTask, log: SessionLog, stop: StopFlag) -> Outcome:
+        redact = Redactor(secrets_in({**os.environ, **self._settings.env}))
+        if not self._project_dir.is_dir():
+            return _never_started(Cause.PROJECT, f"{self._project_dir} is not a directory")
+        if task.budget_usd is not None and task.budget_usd <= 0:
+            return _never_started(Cause.BUDGET, "the budget is used up")
+        try:
+            evidence = await self._evidence(task, log, stop, redact)
+        except AgentFailed as failure:
+            is_ours = not isinstance(failure.__cause__, OSError)
+            return _never_started(Cause.CONFIGURATION if is_ours else Cause.OPERATING_SYSTEM, str(failure))
+        finally:
+            await self._make_sure(task.session_id)
+        return classify(evidence, redact)
+
+    async def _evidence(
+        self, task: AgentTask, log: SessionLog, stop: StopFlag, redact: Callable[[str], str]
+    ) -> Evidence:
+        if stop.is_set():
+            return Evidence(cut=_STOPPED)
+        cli_path = self._settings.cli_path or find_cli()
+        wrapper = write_wrapper(self._directory(), cli_path)
+        # A second of importing, off the event loop.
+        await asyncio.to_thread(importlib.import_module, "claude_agent_sdk")
+        broken = await self._prove(cli_path, stop)
+        if broken is not None:
+            return broken
+        is_resumption = task.may_resume
+        for _ in range(STARTS_MAX):
+            start = Start(task.session_id, is_resumption, task.max_turns, task.budget_usd)
+            prompt = self._prompts.resumed(task.type) if is_resumption else task.prompt
+            errand = Errand(start, prompt, self._project_dir, wrapper, task.deadline)
+            gate = self._gate(task.session_id, log, redact)
+            process = AgentProcess(self._settings, errand, gate, log, now=self._now, redact=redact)
+            evidence = await process.run(stop)
+            if is_resumption and is_unknown_conversation(evidence):
+                is_resumption = False  # killed before the first prompt arrived: nothing was lost
+            elif not is_resumption and is_id_taken(evidence):
+                is_resumption = True
+            else:
+                break
+        return evidence
+
+    async def _prove(self, cli_path: Path, stop: StopFlag) -> Evidence | None:
+        """Make sure that the gate holds with this program; None when it does."""
+        proof = Proof.wanted(cli_path)
+        if proof in self._proven or proof.is_kept(self._directory()):
+            return None
+        broken = await prove_gate(self._settings, cli_path, stop)
+        if broken is None:
+            self._proven.add(proof)
+            proof.keep(self._directory())
+        return broken
+
+    def _gate(self, session_id: SessionId, log: SessionLog, redact: Callable[[str], str]) -> Gate:
+        def started(call: ToolCall) -> None:
+            text = one_line(redact(summary(call, self._project_dir)))
+            log.happened(ToolStarted(at=self._now(), session_id=session_id, tool=call.tool, summary=text))
+
+        def denied(call: ToolCall, reason: str) -> None:
+            text = one_line(redact(reason))
+            log.happened(ToolDenied(at=self._now(), session_id=session_id, tool=call.tool, reason=text))
+
+        return Gate(self._rules, on_allowed=started, on_denied=denied)
+
+    def _directory(self) -> Path:
+        if self._state_dir is None:
+            self._state_dir = Path(tempfile.mkdtemp(prefix="lifecycle-agent-"))
+            weakref.finalize(self, shutil.rmtree, self._state_dir, ignore_errors=True)
+        return self._state_dir
+
+    async def _end(self, work: asyncio.Future[Outcome], session_id: SessionId) -> None:
+        """End the work and its process, whichever await it stands at."""
+        work.cancel()
+        while not work.done():
+            # Asked again and again: a process that is only just being started cannot be found yet.
+            await asyncio.wait({work}, timeout=PULL_INTERVAL_S)
+            _pull(session_id)
+        await asyncio.gather(work, return_exceptions=True)
+        await self._make_sure(session_id)
+
+    async def _make_sure(self, session_id: SessionId) -> None:
+        """See to it that nothing of the session is left; normally nothing is."""
+        leash = _pull(session_id)
+        if leash is not None and not await wait_gone(leash, GONE_TIMEOUT_S):
+            await asyncio.to_thread(reap_leftovers, [leash], [session_id])
+
+
+async def _carry_through(work: asyncio.Future[None] | object, again: Callable[[], object]) -> None:
+    """Await `work` to its end, whoever cancels meanwhile; each cancel calls `again`."""
+    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            again()
+    task.result()
+
+
+def _pull(session_id: SessionId) -> ProcessIdentity | None:
+    """Kill the session's process if there is one; does not wait."""
+    leash = find_leash(session_id)
+    if leash is not None:
+        kill(leash)
+    return leash
+
+
+def _never_started(cause: Cause, problem: str) -> Outcome:
+    advice = OUTCOMES[cause].advice
+    return Outcome(cause, f"{problem}; {advice}" if advice else problem, progressed=False)
+
+
+_STOPPED: Final = Cut(Cause.STOP, "asked to stop before the agent was started")
+STARTS_MAX: Final = 3
+PULL_INTERVAL_S: Final = 0.02
+GONE_TIMEOUT_S: Final = 2.0
