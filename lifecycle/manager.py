@@ -30,7 +30,7 @@ from lifecycle.config import (
 from lifecycle.driver import Driver
 from lifecycle.errors import ConfigurationError, JournalUnavailable
 from lifecycle.events import Event, LeftoversReaped, SpecificationChanged, StopRequested
-from lifecycle.journal.location import state_directory
+from lifecycle.journal.location import JOURNAL_NAME, state_directory
 from lifecycle.journal.lock import acquire, owner
 from lifecycle.journal.notes import NoteKind
 from lifecycle.journal.sqlite import SqliteJournal
@@ -44,8 +44,6 @@ from lifecycle.work.context import emit
 from lifecycle.workspace.spec import SpecChange, ensure_project_dir, ensure_workable, install_spec
 from states.new import begin, go_on, is_suspended
 from states.vocabulary import RunId, SessionId, State
-
-JOURNAL_NAME = "journal.sqlite3"
 
 _STOP_POLL_S = 0.25
 
@@ -231,6 +229,8 @@ class SessionManager:
         async with self._listening(opened):
             await self._prepare(opened, prompt)
             await driver.drive(pause_in=pause_in)
+        if not driver.is_under_way:
+            self._stop.clear()  # honoured; one asked before a run begins counts for that run
         assert driver.facts is not None, "a driven run has facts"
         return result_of(driver.state, driver.facts)
 
@@ -246,7 +246,6 @@ class SessionManager:
             ensure_workable(self.project_dir, has_spec=False)
         if facts is None or not goes_on or facts.counters.iterations == 0:
             await opened.ports.workspace.read()
-        self._stop.clear()
         now = self._clock.now()
         if facts is not None and goes_on:
             observation = go_on(facts, at=now, limits=opened.config.limits, prompt=prompt)

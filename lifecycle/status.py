@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.journal.lock import Owner
+from lifecycle.moments import to_iso
 from lifecycle.ports import Journal, TransitionRecord
 from states.facts import Facts, FeatureCount
 from states.outcomes import OUTCOMES
@@ -52,7 +53,7 @@ class Status:
             "features": features_to_json(self.features),
             "cost_usd": self.cost_usd,
             "owner": None if owner is None else {"pid": owner.pid, "host": owner.host, "since": owner.since},
-            "resume_at": self.resume_at,
+            "resume_at": None if self.resume_at is None else to_iso(self.resume_at),
         }
 
 

@@ -13,7 +13,7 @@ class LocalStopFlag:
     """A stop flag within one event loop. Setting it moves nothing.
 
     Attributes:
-        by: who asked first, or None.
+        by: who asked first, also after `clear`; None before anybody did.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class LocalStopFlag:
 
     def set(self, by: str) -> None:
         """Ask for a stop; who asks first is remembered."""
-        self.by = self.by or by
+        if not self.is_set():
+            self.by = by
         self._event.set()
 
     def clear(self) -> None:
-        """Forget it: a new start begins."""
-        self.by = None
+        """It was honoured: a new start begins without it."""
         self._event.clear()
 
     async def wait(self) -> None:

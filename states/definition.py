@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from itertools import product
 
 from states.errors import DefinitionError
-from states.facts import Facts, FeatureCount, Limits, Outcome, Session
+from states.facts import Counters, Facts, FeatureCount, Limits, Outcome, Session
 from states.guards import GUARDS, Guard
+from states.outcomes import OUTCOMES
 from states.table import FINAL, INITIAL, TABLE, Transition
-from states.vocabulary import Cause, RunId, SessionId, SessionType, State, Trigger
+from states.vocabulary import RunId, SessionId, SessionType, State, Trigger
 
 
 def validate(
@@ -120,20 +122,22 @@ def _check_guards(
 
 def sample_facts() -> Iterable[Facts]:
     """Facts that between them take every branch of `decide` and of the built-in guards."""
-    limits = Limits(
-        max_iterations=2, max_budget_usd=1.0, max_duration_s=100.0, max_failures=2, stall_after=2
-    )
+    limits = Limits(max_iterations=2, max_budget_usd=1.0, max_duration_s=100.0, max_failures=2, stall_after=2)
     session = Session(SessionId("s"), SessionType.CONTINUE, 1, 1)
+    one_cause_a_kind = {meaning.kind: cause for cause, meaning in OUTCOMES.items()}.values()
     for features, prompt, cause, stop, cost, at in product(
         (None, FeatureCount(0, 0), FeatureCount(2, 1), FeatureCount(2, 2)),
         (None, "do it"),
-        (None, *Cause),
+        (None, *one_cause_a_kind),
         (False, True),
         (0.0, 2.0),
         (0.0, 200.0),
     ):
-        outcome = None if cause is None else Outcome(cause)
-        yield Facts(
+        facts = Facts(
             run_id=RunId("r"), at=at, started_at=0.0, limits=limits, features=features, prompt=prompt,
-            session=session, outcome=outcome, stop_requested=stop, cost_usd=cost,
+            session=session, outcome=None if cause is None else Outcome(cause), stop_requested=stop, cost_usd=cost,
         )
+        yield facts
+    for counters in (Counters(iterations=2), Counters(failures=2), Counters(stalled=2), Counters(retries=9)):
+        for is_over in (False, True):
+            yield replace(facts, counters=counters, session=replace(session, is_over=is_over), stop_requested=False)

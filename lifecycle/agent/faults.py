@@ -13,7 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from lifecycle.agent.evidence import Cut, End, Ending, Evidence, Status, Symptom, Symptoms, is_signal, symptoms
+from lifecycle.agent.evidence import (
+    Cut,
+    End,
+    Ending,
+    Evidence,
+    Status,
+    Symptom,
+    Symptoms,
+    is_signal,
+    symptoms,
+)
 from lifecycle.redaction import one_line
 from states.facts import Outcome
 from states.outcomes import OUTCOMES

@@ -69,7 +69,7 @@ class Gate:
                 return await asyncio.to_thread(self._ask, call)
         except TimeoutError:
             return Verdict(False, f"the gate could not decide within {_JUDGE_TIMEOUT_S:g} s; try something simpler")
-        except Exception as error:  # a rule is anybody's code: whatever goes wrong in it must not open the gate
+        except Exception as error:  # noqa: BLE001  # a rule is anybody's code: no fault of it may open the gate
             return Verdict(False, f"the gate could not decide ({type(error).__name__}: {error})")
 
     async def before_tool(self, data: Any, call_id: str | None, _context: Any = None) -> HookOutput:

@@ -10,14 +10,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lifecycle.agent.gate import HOOK_TIMEOUT_S, Gate
 from lifecycle.agent.leash_control import SESSION_MARKER
 from lifecycle.agent.rules import TOOLS
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ClaudeAgentOptions
+    from claude_agent_sdk import ClaudeAgentOptions, HookMatcher
     from claude_agent_sdk.types import HookEvent
 
     from states.vocabulary import SessionId
@@ -149,10 +149,10 @@ UNATTENDED: Final = (
 )
 
 
-def _hooks(gate: Gate) -> dict[HookEvent, list[object]]:
+def _hooks(gate: Gate) -> dict[HookEvent, list[HookMatcher]]:
     from claude_agent_sdk import HookMatcher
 
-    def closed(callback: Callable[..., object]) -> list[object]:
+    def closed(callback: Any) -> list[HookMatcher]:
         # Without a matcher it is asked about every tool. Any failure of it, a timeout too, refuses the call.
         return [HookMatcher(hooks=[callback], timeout=HOOK_TIMEOUT_S, on_failure="block")]
 

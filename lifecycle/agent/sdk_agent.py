@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -174,9 +174,9 @@ class SdkAgent:
             await asyncio.to_thread(reap_leftovers, [leash], [session_id])
 
 
-async def _carry_through(work: asyncio.Future[None] | object, again: Callable[[], object]) -> None:
+async def _carry_through(work: Coroutine[None, None, None], again: Callable[[], object]) -> None:
     """Await `work` to its end, whoever cancels meanwhile; each cancel calls `again`."""
-    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    task = asyncio.ensure_future(work)
     while not task.done():
         try:
             await asyncio.wait({task})

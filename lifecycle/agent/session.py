@@ -7,16 +7,16 @@ is durable before the next message is read. Every wait on the SDK has a bound. W
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from lifecycle.agent.evidence import Cut, Evidence, Result
+from lifecycle.agent.evidence import Cut, Evidence
+from lifecycle.agent.failures import with_failure
 from lifecycle.agent.gate import Gate
 from lifecycle.agent.leash_control import find_leash, kill, wait_gone
 from lifecycle.agent.options import AgentSettings, Start, session_options
@@ -27,12 +27,12 @@ from lifecycle.processes import ProcessIdentity
 from states.vocabulary import Cause
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ClaudeSDKClient
+    from claude_agent_sdk import ClaudeSDKClient, Message
 
 __all__ = ["AgentProcess", "Errand"]
 
 # The SDK's connect(), query() and stream raise anything from ClaudeSDKError to a bare Exception, so the places that
-# call them take any Exception, and `_with_error` reads what it can from it.
+# call them take any Exception, and `failures` reads what it can from it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class AgentProcess:
         try:
             async with asyncio.timeout(PROMPT_TIMEOUT_S):
                 await self._client.query(self._errand.prompt)
-        except Exception as error:  # noqa: BLE001 -- see above
+        except Exception as error:  # noqa: BLE001  # see above
             return self._evidence(error)
         self._watch.sign_of_life()
         following = self._task(self._follow())
@@ -146,15 +146,16 @@ class AgentProcess:
 
     async def _follow(self) -> Exception | None:
         """Read messages to the end of the turn; returns what broke the stream, if something did."""
-        async with aclosing(self._client.receive_messages()) as messages:
+        stream = cast("AsyncGenerator[Message, None]", self._client.receive_messages())
+        async with aclosing(stream) as messages:
             while True:
                 try:
                     message = await anext(messages)
-                    step = self.reader.read(message)
                 except StopAsyncIteration:
                     return None
-                except Exception as error:  # noqa: BLE001 -- see above
+                except Exception as error:  # noqa: BLE001  # see above
                     return error
+                step = self.reader.read(message)
                 await self._act(step)
                 if step.is_final:
                     return None
@@ -217,7 +218,7 @@ class AgentProcess:
             stderr=self._redact("\n".join(self._stderr)),
             progressed=reader.usage.turns > 0,
         )
-        return evidence if error is None else _with_error(evidence, error)
+        return evidence if error is None else with_failure(evidence, error)
 
     def _on_stderr(self, line: str) -> None:
         self._stderr.append(line[:STDERR_CHARS_MAX])
@@ -246,47 +247,6 @@ def _client(
     return ClaudeSDKClient(options)
 
 
-def _with_error(evidence: Evidence, error: BaseException) -> Evidence:
-    """Add what an exception of the SDK tells."""
-    import claude_agent_sdk as sdk
-
-    problem = f"{type(error).__name__}: {error}"
-    match error:
-        case sdk.ResultError():
-            result = evidence.result or Result(
-                subtype=error.subtype or "",
-                is_error=True,
-                terminal_reason=error.terminal_reason,
-                api_error_status=error.api_error_status,
-                text=error.result or "",
-                errors=tuple(error.errors),
-            )
-            return replace(evidence, result=result, exit_code=error.exit_code, problem=problem)
-        case sdk.ProcessError():
-            return replace(evidence, exit_code=error.exit_code, problem=problem)
-        case sdk.CLINotFoundError():
-            return replace(evidence, cannot_run=True, problem=str(error))
-        case sdk.CLIConnectionError():
-            cause = error.__cause__
-            if isinstance(cause, OSError):
-                is_shortage = cause.errno in SHORTAGES
-                return replace(evidence, no_resources=is_shortage, cannot_run=not is_shortage, problem=str(error))
-            if "on_failure" in str(error):
-                return replace(evidence, cut=Cut(Cause.GATE, one_sentence(error)), problem=problem)
-            return replace(evidence, problem=str(error))
-        case sdk.CLIJSONDecodeError():
-            return replace(evidence, is_unreadable=True, problem=str(error))
-        case _:
-            # MessageParseError is no public name of the SDK.
-            is_unreadable = type(error).__name__ == "MessageParseError"
-            return replace(evidence, is_unreadable=is_unreadable, problem=problem)
-
-
-def one_sentence(error: BaseException) -> str:
-    """An exception's first sentence."""
-    return str(error).partition(". ")[0]
-
-
 _STOPPED: Final = Cut(Cause.STOP, "asked to stop")
 
 CONNECT_TIMEOUT_S: Final = 60.0
@@ -298,4 +258,3 @@ KILL_TIMEOUT_S: Final = 2.0
 KILL_INTERVAL_S: Final = 0.02
 STDERR_LINES_MAX: Final = 20
 STDERR_CHARS_MAX: Final = 500
-SHORTAGES: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC})

@@ -19,7 +19,14 @@ from lifecycle.redaction import one_line
 from states.vocabulary import Cause, SessionId
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import AssistantMessage, Message, RateLimitEvent, ResultMessage, SystemMessage, UserMessage
+    from claude_agent_sdk import (
+        AssistantMessage,
+        Message,
+        RateLimitEvent,
+        ResultMessage,
+        SystemMessage,
+        UserMessage,
+    )
     from claude_agent_sdk.types import StreamEvent
 
 __all__ = ["Step", "StreamReader"]

@@ -73,7 +73,8 @@ def translated(path: Path, error: sqlite3.Error) -> LifecycleError | sqlite3.Err
     """The error that callers know; one that only a fault in this program can make stays as it is."""
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
         return error
-    if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    # Our statements are right, so where SQLite cannot make sense of one the file is not what it was.
+    if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
         return JournalCorrupt(path, str(error))
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return JournalUnavailable(path, f"{error}, {name}")

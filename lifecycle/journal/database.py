@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lifecycle.errors import JournalCorrupt, JournalUnavailable
-from lifecycle.journal.connecting import WRITE, connect, connect_to_read, is_lasting, translated
+from lifecycle.journal.connecting import WRITE, connect, connect_to_read, is_lasting, primary_code, translated
 from lifecycle.journal.inspection import inspect
 from lifecycle.journal.schema import migrate, newest_version
 from lifecycle.journal.sealing import Damage
@@ -121,9 +121,17 @@ class Database:
         if migrate(connection):
             # Into the file itself, so that an older program sees the version without reading the log.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        # A file that cannot be written is refused now and not at the first transition.
+        # A file that cannot be written is refused now and not at the first transition. It takes a change to find
+        # out: a transaction alone silently becomes one for reading.
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
+        try:
+            connection.execute("UPDATE head SET seq = seq")
+        except sqlite3.OperationalError as error:
+            if primary_code(error) == sqlite3.SQLITE_READONLY and os.access(self._path, os.W_OK):
+                raise Damage("its header names a format that cannot be written") from error
+            raise
+        finally:
+            connection.execute("ROLLBACK")
         self._files = _stats(self._path)
 
     def _check_in_place(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +63,13 @@ class ProjectLock:
 
     def release(self) -> None:
         """Let the project go. Idempotent."""
+        if self._files:
+            # Between the next owner's lock and its name nobody is to read ours. It is a courtesy, not the lock.
+            with suppress(OSError):
+                os.ftruncate(self._files[-1], 0)
+        self._close()
+
+    def _close(self) -> None:
         files, self._files = self._files, ()
         _HELD.discard(self)
         for file in reversed(files):
@@ -129,7 +137,7 @@ _SETTLING_S: Final = 0.2
 def _forget_in_child() -> None:
     """A forked child shares the open files, and with them the locks: it must not keep them when we die."""
     for held in list(_HELD):
-        held.release()
+        held._close()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

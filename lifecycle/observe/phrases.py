@@ -20,7 +20,7 @@ Fields = Mapping[str, Any]
 
 
 def phrase(name: str, fields: Fields) -> str:
-    """What the event of this name and these fields says.
+    """What the event of this name and these fields says; empty where that would only be noise.
 
     >>> phrase("stop_requested", {"by": "SIGTERM"})
     'stop requested by SIGTERM: saving first'
@@ -120,8 +120,9 @@ def _started(told: Fields) -> str:
 
 
 def _used(told: Fields) -> str:
-    unpriced = "" if told["is_priced"] else ", at the dearest price: the model's is unknown"
-    return f"turn {told['turns']}, session at ${told['cost_usd']:.4f}{unpriced}"
+    if told["is_priced"]:
+        return ""  # the progress line has it
+    return f"turn {told['turns']}, session at ${told['cost_usd']:.2f}: the model's price is unknown, the dearest counts"
 
 
 def _retried(told: Fields) -> str:

@@ -12,6 +12,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
+from structlog import DropEvent
+
 from lifecycle.events import Event
 from lifecycle.moments import to_iso
 from lifecycle.observe.phrases import phrase
@@ -72,8 +74,10 @@ class ConsoleLine:
         if "detail" in event_dict and name == "fault":
             event_dict["place"] = _innermost(event_dict["detail"])
         time = "" if moment is None else f"{self._styled(_DIM, _local_time(moment))}  "
-        mark = _MARKS.get(level, "")
-        return time + self._styled(_style(name, level, event_dict), mark + phrase(name, _short(event_dict)))
+        said = phrase(name, _short(event_dict))
+        if not said:
+            raise DropEvent
+        return time + self._styled(_style(name, level, event_dict), _MARKS.get(level, "") + said)
 
     def _styled(self, style: str, text: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self._has_colour and style else text

@@ -171,7 +171,8 @@ class TestWithoutPidfdsAndSubreapers:
         )
         manager = subprocess.Popen([sys.executable, "-c", code, script, self.LESS.format(loss=loss)])
         wait_until((tmp_path / "child").exists, 10, "the command runs")
-        before = {_identity(process.pid) for process in psutil.Process(manager.pid).children(recursive=True)}
+        below = psutil.Process(manager.pid).children(recursive=True)
+        before = {identity for process in below if (identity := identity_of(process.pid))}
         before.add(_identity(int((tmp_path / "child").read_text())))
         manager.kill()
         manager.wait()

@@ -1,0 +1,118 @@
+"""`lifecycle history`: every transition of a project, oldest first."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lifecycle.cli.options import as_json, config_file, project_dir, state_dir
+from lifecycle.cli.output import print_text
+
+if TYPE_CHECKING:
+    from lifecycle.ports import TransitionRecord
+
+__all__ = ["history"]
+
+
+@click.command()
+@project_dir
+@state_dir
+@config_file
+@as_json
+def history(project_dir: Path, state_dir: str | None, config_file: Path | None, is_json: bool) -> None:
+    """Print every transition that DIR's runs ever made, oldest first.
+
+    With --json, one JSON object a line: seq, at (ISO 8601, UTC), run_id, source, trigger, dest, iteration,
+    session_id, facts. A project without a record prints nothing.
+
+    \b
+    Examples:
+      lifecycle history my-app
+      lifecycle history my-app --json | tail -n 1
+
+    \b
+    Exit status:
+      0  told
+      2  DIR is no directory, or its record is damaged
+      5  the record cannot be read
+    """
+    from lifecycle.cli.record import locate
+
+    records = asyncio.run(_read(locate(project_dir, state_dir=state_dir, config_file=config_file)))
+    if is_json:
+        print_text([json.dumps(_document(record)) for record in records])
+    elif records:
+        print_text(list(_table(records)))
+    else:
+        print_text("no run yet; begin one with `lifecycle run`")
+
+
+async def _read(state_dir: Path) -> Sequence[TransitionRecord]:
+    from lifecycle.cli.record import opened
+
+    async with opened(state_dir) as journal:
+        return () if journal is None else await journal.transitions()
+
+
+def _document(record: TransitionRecord) -> dict[str, Any]:
+    from lifecycle.moments import to_iso
+    from states.record import to_data
+
+    facts = record.facts
+    session_type = facts.session.type if facts.session else facts.session_type
+    return {
+        "seq": record.seq,
+        "at": to_iso(record.at),
+        "run_id": record.run_id,
+        "source": record.source,
+        "trigger": record.trigger,
+        "dest": record.dest,
+        "iteration": facts.counters.iterations,
+        "session_id": facts.session.id if facts.session else None,
+        "facts": {**to_data(facts), "session_type": session_type},
+    }
+
+
+_HEAD = ("seq", "when", "transition", "trigger", "iteration", "session", "features", "cost", "why")
+
+
+def _table(records: Sequence[TransitionRecord]) -> Iterator[str]:
+    rows = [_HEAD, *map(_row, records)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    run_id = None
+    for row, record in zip(rows, (None, *records), strict=True):
+        if record is not None and record.run_id != run_id:
+            run_id = record.run_id
+            yield f"run {run_id}"
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _row(record: TransitionRecord) -> tuple[str, ...]:
+    facts = record.facts
+    session = facts.session
+    return (
+        str(record.seq),
+        datetime.fromtimestamp(record.at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        f"{record.source} -> {record.dest}",
+        record.trigger,
+        str(facts.counters.iterations or ""),
+        f"{session.type} {session.id[:8]}" if session else "",
+        f"{facts.features.passing}/{facts.features.total}" if facts.features and facts.features.total else "",
+        f"${facts.cost_usd:.2f}" if facts.cost_usd else "",
+        _why(record),
+    )
+
+
+def _why(record: TransitionRecord) -> str:
+    facts = record.facts
+    if facts.stop_reason is not None:
+        return facts.stop_reason.replace("_", " ")
+    if facts.outcome is not None and record.dest == "END":
+        return facts.outcome.cause.replace("_", " ")
+    return ""

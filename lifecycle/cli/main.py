@@ -1,0 +1,121 @@
+"""`lifecycle`: the entry point. Finds the command, runs it, and turns however it ends into an exit status.
+
+A command's module is imported when the command is used or its help is asked for; none of them imports at its top
+what takes long.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+
+from lifecycle.cli.complaint import complain
+from lifecycle.cli.exits import Exit, message_of, status_of_error
+from lifecycle.cli.output import abandon_stdout
+from lifecycle.cli.signals import Interrupted, ending_on_signals
+
+__all__ = ["COMMANDS", "commands", "main"]
+
+COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
+    {name: f"lifecycle.cli.{name}:{name}" for name in ("demo", "run", "detect", "status", "history", "stop")}
+)
+"""Command -> where it is, in the order in which the help lists them."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status. Never raises, never prints a traceback.
+
+    Args:
+        arguments: what stands behind `lifecycle`; None takes this process's.
+    """
+    _ensure_standard_files()
+    try:
+        with ending_on_signals():
+            return _run(arguments)
+    except Interrupted as interrupted:
+        return interrupted.status
+    except KeyboardInterrupt:
+        return Exit.SIGINT
+
+
+class _Commands(click.Group):
+    """The commands of `COMMANDS`, imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+def _print_version(ctx: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"lifecycle {version('autonomous-session-manager')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`lifecycle COMMAND --help` tells more of a command, with examples and exit statuses.",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def commands() -> None:
+    """Keep a coding agent working on a project, session after session, until it is done or a limit says stop.
+
+    Whatever happens in between, nothing is lost: the next start goes on where the last one was. To see it at once,
+    without an account: lifecycle demo
+    """
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result: Any = commands.main(arguments, prog_name="lifecycle", standalone_mode=False)
+    except click.ClickException as error:
+        complain(_usage(error))
+        return Exit.MISUSE
+    except click.Abort:
+        return Exit.SIGINT
+    except BrokenPipeError:  # whoever reads the help has read enough
+        abandon_stdout()
+        return Exit.DONE
+    except Exception as error:  # noqa: BLE001  # the last place that can turn it into words
+        complain(message_of(error))
+        return status_of_error(error)
+    return result if isinstance(result, int) else Exit.DONE
+
+
+def _usage(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "lifecycle"
+    return f"{error.format_message().rstrip('.')}; see `{path} --help`"
+
+
+def _ensure_standard_files() -> None:
+    """Put /dev/null where a standard file was closed: the next file opened would take its place, and its output."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor: this one
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "w", closefd=False))  # noqa: SIM115  # it lives as long as we do
+        stream = getattr(sys, name)
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a file name need not be text

@@ -1,0 +1,74 @@
+"""Finding and reading a project's record without disturbing the manager that writes it.
+
+Looks where a manager would: the flag, the environment, the configuration file, the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lifecycle.cli.options import given_flags
+from lifecycle.config import FILE_NAME, Layer, from_environment, from_file, resolve
+from lifecycle.errors import ConfigurationError
+from lifecycle.journal.location import JOURNAL_NAME, state_directory
+from lifecycle.journal.sqlite import SqliteJournal
+from lifecycle.workspace.spec import ensure_project_dir
+
+__all__ = ["locate", "opened"]
+
+
+def locate(project_dir: Path, *, state_dir: str | None = None, config_file: Path | None = None) -> Path:
+    """The project's state directory, whether it is there or not.
+
+    Raises:
+        ProjectInvalid: the project directory is none.
+        ConfigurationError: a setting is wrong, or the configuration file that was named.
+    """
+    ensure_project_dir(project_dir)
+    file, error = _read_file(project_dir, config_file)
+    asked = resolve(given_flags({"state_dir": state_dir}), from_environment(os.environ), file).state_dir
+    directory = state_directory(project_dir, asked, os.environ)
+    if error is not None and not (directory / JOURNAL_NAME).exists():
+        raise error
+    return directory
+
+
+@asynccontextmanager
+async def opened(state_dir: Path, *, read_only: bool = True) -> AsyncIterator[SqliteJournal | None]:
+    """The journal, or None where no run has begun yet.
+
+    Raises:
+        JournalForeign, JournalCorrupt, JournalUnavailable: what is there cannot be read.
+    """
+    path = state_dir / JOURNAL_NAME
+    if not (_is_there(path) or _is_there(path.with_name(path.name + "-wal"))):
+        yield None
+        return
+    journal = await SqliteJournal.open(path, read_only=read_only)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def _read_file(project_dir: Path, config_file: Path | None) -> tuple[Layer, ConfigurationError | None]:
+    """As a manager does: a fault in the project's own file is no matter while the journal is in its usual place."""
+    if config_file is not None:
+        return from_file(config_file, must_exist=True), None
+    try:
+        return from_file(project_dir / FILE_NAME, must_exist=False), None
+    except ConfigurationError as error:
+        return Layer({}, {}), error
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # it cannot be looked at: opening it says why
+        return True
+    return True

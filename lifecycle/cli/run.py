@@ -1,0 +1,116 @@
+"""`lifecycle run`: run a project until it is done or a limit says stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Final
+
+import click
+
+from lifecycle.cli.exits import EXIT_HELP
+from lifecycle.cli.options import as_json, config_file, given_flags, log_options, project_dir, settings_flags
+from lifecycle.cli.output import print_document, print_text
+
+__all__ = ["run"]
+
+_HELP: Final = """Work on the project in DIR, session after session, until it is done or a limit says stop.
+
+Begins a run where none is under way, and goes on with one that is, exactly where it was: after an interruption, a
+crash or a power cut. The first session writes the feature list from the specification, the others work through it.
+
+A setting comes from its flag, else its LIFECYCLE_* variable, else the configuration file, else the default. Durations
+are seconds, or a number with s, m, h or d; "none" is without limit.
+
+The first SIGINT (Ctrl-C), SIGTERM or SIGHUP saves and suspends the run; a second signal stops at once. Either way the
+next start goes on.
+
+\b
+Examples:
+  lifecycle run my-app --spec idea.txt
+  lifecycle run my-app --max-iterations 20 --max-budget-usd 10
+  lifecycle run my-app --json --log-format json 2>log.jsonl
+
+\b
+Exit status:
+"""
+
+
+def _exit_help() -> str:
+    return "\n".join(f"  {int(status):<4} {words}" for status, words in EXIT_HELP.items())
+
+
+@click.command(help=_HELP + _exit_help())
+@project_dir
+@click.option(
+    "--spec",
+    "spec_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="What to build, in your words; becomes DIR/app_spec.txt. The same again changes nothing, another one "
+    "replaces it.",
+)
+@settings_flags
+@config_file
+@log_options(level="info")
+@as_json
+def run(
+    project_dir: Path,
+    spec_file: Path | None,
+    config_file: Path | None,
+    log_format: str,
+    log_level: str,
+    is_json: bool,
+    **flags: str | None,
+) -> int:
+    from lifecycle.cli.driving import drive, result_words, telling
+    from lifecycle.manager import SessionManager
+    from lifecycle.workspace.spec import ensure_project_dir, load_spec
+
+    with telling(log_format, log_level) as log:
+        settings = given_flags(flags).values
+        ensure_project_dir(project_dir)
+        spec = None if spec_file is None else load_spec(spec_file)
+        manager = SessionManager(
+            project_dir,
+            spec=spec,
+            environment=os.environ,
+            config_file=config_file,
+            observers=[log],
+            **settings,
+        )
+        _ensure_credentials(project_dir, has_spec=spec is not None)
+        driven = asyncio.run(drive(manager, log))
+    if driven.result is not None:
+        if is_json:
+            print_document(driven.result.to_json())
+        else:
+            print_text([*result_words(driven.result), f"  more       lifecycle history {project_dir}"])
+    return driven.status
+
+
+def _ensure_credentials(project_dir: Path, *, has_spec: bool) -> None:
+    """Refuse early and in words what would otherwise fail in the first session.
+
+    A project that cannot be worked on is the plainer fault, and a finished one needs nobody to log in.
+
+    Raises:
+        ConfigurationError: the agent has nothing to log in with.
+        ProjectInvalid, FeatureListInvalid: the project cannot be worked on either.
+    """
+    from lifecycle.agent.credentials import CREDENTIAL_VARIABLES, has_credentials
+    from lifecycle.errors import ConfigurationError
+    from lifecycle.workspace.feature_list import read_feature_list
+    from lifecycle.workspace.spec import ensure_workable
+
+    if has_credentials(os.environ):
+        return
+    ensure_workable(project_dir, has_spec=has_spec)
+    features = read_feature_list(project_dir)
+    if features is None or not features.count.is_complete:
+        raise ConfigurationError(
+            "credentials",
+            f"the agent has nothing to log in with; set {CREDENTIAL_VARIABLES[0]}, or log in with `claude`. "
+            "`lifecycle demo` shows everything without an account",
+        )

@@ -1,0 +1,96 @@
+"""`lifecycle status`: where a project stands."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lifecycle.cli.options import as_json, config_file, project_dir, state_dir
+from lifecycle.cli.output import print_document, print_text
+
+if TYPE_CHECKING:
+    from lifecycle.status import Status
+
+__all__ = ["status"]
+
+
+@click.command()
+@project_dir
+@state_dir
+@config_file
+@as_json
+def status(project_dir: Path, state_dir: str | None, config_file: Path | None, is_json: bool) -> None:
+    """Tell where DIR stands: the state, the session, the features, the cost, and who runs it.
+
+    Reads the record and disturbs nobody: it may be asked while a manager runs. A project without a record is NEW.
+
+    \b
+    Examples:
+      lifecycle status my-app
+      lifecycle status my-app --json
+
+    \b
+    Exit status:
+      0  told
+      2  DIR is no directory, or its record is damaged
+      5  the record cannot be read
+    """
+    from lifecycle.cli.record import locate
+
+    found = asyncio.run(_read(locate(project_dir, state_dir=state_dir, config_file=config_file)))
+    if is_json:
+        print_document(found.to_json())
+    else:
+        print_text(_words(found))
+
+
+async def _read(state_dir: Path) -> Status:
+    from lifecycle.cli.record import opened
+    from lifecycle.journal.lock import owner
+    from lifecycle.status import Status, read_status
+    from states.vocabulary import State
+
+    async with opened(state_dir) as journal:
+        if journal is None:
+            return Status(state=State.NEW, owner=owner(state_dir))
+        return await read_status(journal, owner(state_dir))
+
+
+def _words(found: Status) -> list[str]:
+    rows = [("state", _state(found))]
+    if found.run_id is not None:
+        rows.append(("run", f"{found.run_id}, iteration {found.iteration}"))
+    if found.session_id is not None:
+        rows.append(("session", f"{found.session_id} ({found.session_type})"))
+    if found.features is not None:
+        rows.append(("features", f"{found.features.passing} of {found.features.total} pass"))
+    if found.run_id is not None:
+        rows.append(("cost", f"${found.cost_usd:.2f}"))
+    if found.resume_at is not None:
+        rows.append(("next", _local(found.resume_at)))
+    rows.append(("manager", _owner(found)))
+    return [f"{name:<9} {value}" for name, value in rows]
+
+
+def _state(found: Status) -> str:
+    if found.run_id is None:
+        return f"{found.state}: no run yet; begin one with `lifecycle run`"
+    reason = f": {found.stop_reason.replace('_', ' ')}" if found.stop_reason else ""
+    return f"{found.state}{reason}{f' ({found.detail})' if found.detail else ''}"
+
+
+def _owner(found: Status) -> str:
+    if found.owner is None:
+        return "none runs"
+    if found.owner.pid is None:
+        return "one runs, who cannot be told"
+    return f"pid {found.owner.pid} on {found.owner.host} since {found.owner.since}"
+
+
+def _local(at: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at, UTC).astimezone().isoformat(sep=" ", timespec="seconds")

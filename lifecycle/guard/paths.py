@@ -1,0 +1,56 @@
+"""Whether a path lies inside the project, by its spelling alone.
+
+Owns lexical containment. Looks at no file system: symlinks are another layer's (the file tools and the sandbox).
+"""
+
+from __future__ import annotations
+
+import re
+
+from lifecycle.guard.values import ANY, ENV, NAME, SPLIT
+
+__all__ = ["absolute", "is_inside", "joined"]
+
+_OPEN = re.compile(f"[{ANY}{ENV}{SPLIT}]")
+_DOTS = re.compile(f"\\.+{NAME}[.{NAME}]*\\Z")
+
+
+def absolute(path: str) -> str:
+    """An absolute path without `.`, `..` and empty components.
+
+    >>> absolute("/a/./b//../c")
+    '/a/c'
+    """
+    if "//" not in path and "/." not in path and not path.endswith("/"):
+        return path
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            if parts:
+                parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def joined(directory: str, path: str) -> str:
+    """The absolute path that `path` means in `directory`."""
+    return absolute(path if path.startswith("/") else f"{directory}/{path}")
+
+
+def is_inside(path: str, project: str, directory: str) -> bool:
+    """Whether `path`, taken from `directory`, is the project or in it, whatever its unknown parts hold.
+
+    Args:
+        path: a field; one with unknown text is never inside, one with a glob is if the glob cannot be `..`.
+        project: an absolute, normalised path.
+        directory: an absolute, normalised path, perhaps outside.
+    """
+    if not path or _OPEN.search(path):
+        return False
+    if NAME in path and any(_DOTS.match(part) for part in path.split("/")):
+        return False
+    if directory == project and "/" not in path and path != "..":
+        return True
+    found = joined(directory, path)
+    return found == project or found.startswith(project + "/")
