@@ -221,4 +221,6 @@ _SYMPTOMS: Final = {
     "invalid_request": Symptom.INVALID_REQUEST,
     "max_output_tokens": Symptom.OUTPUT_LIMIT,
 }
-_CONNECTION: Final = re.compile(r"\bE[A-Z]{4,}\b|connection (?:error|lost|dropped|closed|reset)|timed out|socket", re.IGNORECASE)
+_CONNECTION: Final = re.compile(
+    r"\bE(?:CONN|HOST|NET|TIMEDOUT|PIPE|NOTFOUND|AI_)|(?i:connection (?:error|was lost|dropped|closed|reset)|timed out)"
+)

@@ -114,35 +114,47 @@ def hold(child: int, parent: int, pidfds: list[int | None], grace_s: float) -> t
 def cut_down(wake_fd: int) -> None:
     """Kills every descendant, again until there is none, since they may be forking meanwhile."""
     deadline, pause_s = time.monotonic() + SWEEP_S, PAUSE_MIN_S
+    listed: set[int] = set()
+    found: set[int] = set()
     while True:
-        found = sweep()
+        listed, before, found = *sweep(listed), found
         if not reap(0)[1] and (LINUX or not found):
             return
         if time.monotonic() > deadline:
             say(f"cannot kill {sorted(found)}: another user's, or stuck in the kernel")
             return
-        select.select([wake_fd], [], [], pause_s)
-        drain(wake_fd)
-        pause_s = min(2 * pause_s, PAUSE_MAX_S)
+        if found <= before:  # nobody new: only the kernel has still work to do
+            select.select([wake_fd], [], [], pause_s)
+            drain(wake_fd)
+            pause_s = min(2 * pause_s, PAUSE_MAX_S)
 
 
-def sweep() -> set[int]:
-    """Sends SIGKILL to every descendant there is to see, each as soon as it is seen; returns their pids."""
+def sweep(listed: set[int]) -> tuple[set[int], set[int]]:
+    """Sends SIGKILL to every descendant there is to see, each as soon as it is seen.
+
+    Args:
+        listed: the pids that the last sweep went through. Those that are not among them come first and the newest first
+            of all: a process that forks and exits, over and over, has to be met before its next step.
+
+    Returns:
+        The pids gone through, and the descendants among them.
+    """
     below: set[int] = {os.getpid()}
     groups: set[int] = {os.getpgrp()}
     others: dict[int, tuple[int, int]] = {}
-    for pid, parent, group in process_table():
+    for pid, parent, group in process_table(listed):
         if parent in below:
             below.add(pid)
             kill(pid, group, groups)
         else:
             others[pid] = (parent, group)
-    # A child's pid is below its parent's once the kernel's counter has wrapped around.
+    listed = below | others.keys()
+    # A child may have come before its parent.
     while late := [pid for pid, (parent, _) in others.items() if parent in below]:
         for pid in late:
             below.add(pid)
             kill(pid, others.pop(pid)[1], groups)
-    return below - {os.getpid()}
+    return listed, below - {os.getpid()}
 
 
 def kill(pid: int, group: int, done: set[int]) -> None:
@@ -180,12 +192,17 @@ def reap(child: int) -> tuple[int | None, bool]:
             status = died_of
 
 
-def process_table() -> Iterator[tuple[int, int, int]]:
-    """(pid, parent, group) of every process, by ascending pid, read while it is iterated."""
+def process_table(listed: set[int]) -> Iterator[tuple[int, int, int]]:
+    """(pid, parent, group) of every process, read while it is iterated.
+
+    First those that are not in `listed`, descending; then the others, ascending, which is parents before children.
+    """
     if not LINUX:
         yield from table_by_ps()
         return
-    for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+    pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}
+    fresh = pids - listed if listed else set()
+    for pid in (*sorted(fresh, reverse=True), *sorted(pids - fresh)):
         if fields := stat_fields(pid):
             yield pid, int(fields[STAT_PARENT]), int(fields[STAT_GROUP])
 

@@ -76,8 +76,9 @@ class UsageFold:
                 return self._told(message)
             case "message_delta" if current := self._current(parent):
                 current.merge(_mapping(event.get("usage")))
+                current.is_whole = bool(_mapping(event.get("delta")).get("stop_reason"))
             case "message_stop" if current := self._current(parent):
-                current.is_whole = True
+                # The CLI closes a message that broke off in the same way, only without a reason to stop.
                 del self._streaming[parent]
                 return self._told(current)
         return None

@@ -46,7 +46,7 @@ def is_inside(path: str, project: str, directory: str) -> bool:
         project: an absolute, normalised path.
         directory: an absolute, normalised path, perhaps outside.
     """
-    if not path or _OPEN.search(path):
+    if not path or path[0] == "~" or _OPEN.search(path):
         return False
     if NAME in path and any(_DOTS.match(part) for part in path.split("/")):
         return False

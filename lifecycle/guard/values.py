@@ -36,6 +36,7 @@ _FROM_EXPANSION = {code: shelter for code, shelter in _SHELTER.items() if chr(co
 _ACTING = re.compile("[{*?\\[~ \t\n\udd00-\uddff]")
 _GLOB = re.compile(r"[*?]+|\[[^\]/]+\]")
 _SEQUENCE = re.compile(r"(-?\d{1,9}|[A-Za-z])\.\.(-?\d{1,9}|[A-Za-z])(?:\.\.-?\d{1,9})?\Z")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _FIELDS_MAX = 64
 
 
@@ -56,11 +57,11 @@ def fields_of(text: str, quoted: bool, home: str) -> list[str]:
         return [text] if text or quoted else []
     fields: list[str] = []
     for alternative in _braces(text):
-        if alternative.startswith("~"):
-            alternative = _tilde(alternative, home)
+        if "~" in alternative:
+            alternative = _tildes(alternative, home)
         for piece in re.split("[ \t\n]+", alternative):
             if piece or (quoted and not fields):
-                fields.append(_GLOB.sub(NAME, piece).translate(_UNSHELTER))
+                fields.append(_globbed(piece).translate(_UNSHELTER))
     return fields
 
 
@@ -89,6 +90,22 @@ def shown(field: str) -> str:
     """
     text = _MARKER.sub("...", field)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _globbed(text: str) -> str:
+    text = _GLOB.sub(NAME, text)
+    opening = text.find("[")
+    return ANY if 0 <= opening < text.rfind("]") else text
+
+
+def _tildes(text: str, home: str) -> str:
+    if text.startswith("~"):
+        return _tilde(text, home)
+    name = _ASSIGNMENT.match(text)  # bash expands them in an argument that looks like an assignment, too
+    if not name:
+        return text
+    pieces = text[name.end() :].split(":")
+    return name.group() + ":".join(_tilde(piece, home) if piece.startswith("~") else piece for piece in pieces)
 
 
 def _tilde(text: str, home: str) -> str:

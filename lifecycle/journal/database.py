@@ -190,12 +190,22 @@ def _make(path: Path) -> None:
         with closing(connect(draft, WRITE)) as connection:
             connection.execute("PRAGMA journal_mode = MEMORY")
             migrate(connection)
-        with suppress(FileExistsError):  # somebody else made it meanwhile
-            os.link(draft, path)
+        _put_in_place(draft, path)
         _sync(path.parent)
         _sync(path.parent.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _put_in_place(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return  # somebody else made it meanwhile
+    except OSError:
+        # A file system without hard links. The lock sees to it that nobody else is making one.
+        if not path.exists():
+            draft.rename(path)
 
 
 def _sweep(path: Path) -> None:
@@ -207,8 +217,10 @@ def _sweep(path: Path) -> None:
 
 
 def _sync(directory: Path) -> None:
-    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+    """Make the directory's names durable, as far as its file system and our permissions let us."""
+    with suppress(OSError):
+        file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)

@@ -30,8 +30,8 @@ from lifecycle.journal.sealing import Damage, rows
 
 __all__ = ["FULL_CHECK_PAGES", "TAIL", "inspect"]
 
-FULL_CHECK_PAGES: Final = 1024
-"""Up to this many pages, of 4 KiB, a journal is checked whole: some ten milliseconds."""
+FULL_CHECK_PAGES: Final = 512
+"""Up to this many pages, of 4 KiB, a journal is checked whole: thirty milliseconds at most."""
 
 TAIL: Final = 32
 """How many of the newest transitions are read through, facts and all, at every opening."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from lifecycle.errors import JournalUnavailable
-from lifecycle.journal import records
+from lifecycle.journal import records, session_records
 from lifecycle.journal.accounting import Account, begin_leg, charge, settle, total
 from lifecycle.journal.database import Database
 from lifecycle.journal.sealing import put, rows
@@ -79,7 +79,7 @@ class SqliteJournal:
                 )
             record = records.append(connection, move, before)
             if session is not None:
-                records.put_session(connection, session)
+                session_records.put_session(connection, session)
             if record.dest in FINAL:
                 # What ends a run is the answer to everything that was asked of it.
                 connection.execute("DELETE FROM stop_requests")
@@ -104,7 +104,7 @@ class SqliteJournal:
         return await self._read(lambda connection: records.notes(connection, kind=kind, run_id=run_id))
 
     async def session(self, session_id: SessionId) -> SessionRecord | None:
-        return await self._read(lambda connection: records.session(connection, session_id))
+        return await self._read(lambda connection: session_records.session(connection, session_id))
 
     async def mark_prompted(self, session_id: SessionId) -> None:
         await self._account(session_id, lambda _, account: begin_leg(account))
@@ -112,9 +112,9 @@ class SqliteJournal:
     async def record_usage(self, session_id: SessionId, usage: Sequence[MessageUsage]) -> Spent:
         def work(connection: sqlite3.Connection, account: Account) -> Account:
             for message in usage:
-                before = records.counted(connection, session_id, message.message_id)
+                before = session_records.counted(connection, session_id, message.message_id)
                 account, counted = charge(account, before, message)
-                records.put_counted(connection, session_id, counted)
+                session_records.put_counted(connection, session_id, counted)
             return account
 
         return await self._account(session_id, work)
@@ -124,7 +124,7 @@ class SqliteJournal:
 
     async def spent(self, run_id: RunId) -> Spent:
         return await self._read(
-            lambda connection: total(account.spent for account in records.accounts(connection, run_id))
+            lambda connection: total(account.spent for account in session_records.accounts(connection, run_id))
         )
 
     async def keep(self, name: str, content: bytes) -> None:
@@ -166,13 +166,13 @@ class SqliteJournal:
         self, session_id: SessionId, work: Callable[[sqlite3.Connection, Account], Account]
     ) -> Spent:
         def change(connection: sqlite3.Connection) -> Spent:
-            found = records.account(connection, session_id)
+            found = session_records.account(connection, session_id)
             if found is None:
                 raise LookupError(f"session {session_id!r} was never appended")
             run_id, account = found
             changed = work(connection, account)
             if changed != account:
-                records.put_account(connection, session_id, run_id, changed)
+                session_records.put_account(connection, session_id, run_id, changed)
             return changed.spent
 
         return await self._write(change)

@@ -22,6 +22,7 @@ import pytest
 
 from lifecycle.errors import JournalUnavailable
 from lifecycle.journal import schema
+from lifecycle.journal.inspection import inspect
 from lifecycle.journal.sqlite import SqliteJournal
 from lifecycle.testing.journal_conformance import OWNER, RUN, SESSION, planned, start
 from states.vocabulary import RunId
@@ -222,6 +223,26 @@ async def test_somebody_elses_long_write_is_told_and_nothing_is_kept(journal: Sq
     other.execute("ROLLBACK")
     other.close()
     assert (await journal.append(start())).seq == 1
+
+
+async def test_a_look_from_the_same_process_keeps_the_managers_locks(journal: SqliteJournal, path: Path) -> None:
+    """POSIX locks go with the first descriptor that a process closes; SQLite sees to it that ours do not."""
+
+    def locks() -> list[str]:
+        files = [path.stat().st_ino, Path(f"{path}-shm").stat().st_ino]
+        lines = Path("/proc/locks").read_text().splitlines()
+        return sorted(line.split(maxsplit=1)[1] for line in lines if any(f":{file} " in line for file in files))
+
+    await journal.append(start())
+    before = locks()
+    assert len(before) == 2
+    reader = await SqliteJournal.open(path, read_only=True)
+    await reader.last()
+    await reader.close()
+    writer = await SqliteJournal.open(path)
+    await writer.close()
+    inspect(path)
+    assert locks() == before
 
 
 async def test_a_file_without_a_log_gets_it_back(path: Path) -> None:
