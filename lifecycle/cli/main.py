@@ -70,7 +70,6 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, is_asked: boo
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="`lifecycle COMMAND --help` tells more of a command, with examples and exit statuses.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
@@ -80,6 +79,8 @@ def commands() -> None:
 
     Whatever happens in between, nothing is lost: the next start goes on where the last one was. To see it at once,
     without an account: lifecycle demo
+
+    `lifecycle COMMAND --help` tells more of a command, with examples and exit statuses.
     """
 
 
