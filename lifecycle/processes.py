@@ -173,7 +173,9 @@ def _host() -> str:
 def _count(record: Mapping[str, object], field: str, at_least: int) -> int:
     value = record.get(field)
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-        raise RecordInvalid(f"process identity: {field!r} must be a whole number >= {at_least}, not {value!r}")
+        raise RecordInvalid(
+            f"process identity: {field!r} must be a whole number >= {at_least}, not {value!r}"
+        )
     return value
 
 

@@ -9,6 +9,7 @@ their environment, and the descendants of both. Refuses to know where the identi
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Collection
@@ -123,10 +124,8 @@ def _this_process_and_its_ancestors() -> frozenset[int]:
 
 
 def _try_signal(process: ProcessIdentity, *signals: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(PermissionError):  # another user's: it stays alive, and so in `Reaped.left`
         send_signal(process, *signals)
-    except PermissionError:
-        pass  # another user's: it stays alive, and so in `Reaped.left`
 
 
 def _wait_until_gone(processes: Collection[ProcessIdentity], timeout_s: float) -> None:

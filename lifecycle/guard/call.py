@@ -31,7 +31,6 @@ class Call:
         project: the project's absolute path.
         judge: judges another call that this one would make (for wrappers).
         judge_text: judges a script that this one would run, in the same directories.
-        fed: whether something other than the terminal may be its standard input.
         raw: the spelling of the arguments' words, where they came from words.
     """
 
@@ -41,7 +40,6 @@ class Call:
     project: str
     judge: Callable[[Call], None] = _no_nesting
     judge_text: Callable[[str, Call], None] = lambda _text, call: _no_nesting(call)
-    fed: bool = False
     raw: Sequence[str] = field(default_factory=tuple)
 
     def refuse(self, what: str, instead: str = "") -> NoReturn:
@@ -63,18 +61,14 @@ class Call:
         if not all(is_inside(directory, self.project, directory) for directory in self.directories):
             self.refuse("it could be started outside the project", "use 'cd DIR && ...' so that a failed cd stops it")
 
-    def inner(self, arguments: Sequence[str], wrapper: str, fed: bool | None = None) -> None:
+    def inner(self, arguments: Sequence[str], wrapper: str) -> None:
         """Judge the program that this one starts: a name and its arguments.
 
         Args:
             arguments: the inner program's name and arguments, as fields.
             wrapper: what to call this program in a refusal.
-            fed: whether the inner one's input is fed; as this one's by default.
         """
         if not arguments:
             self.refuse(f"{wrapper} without a program")
-        name = arguments[0]
-        self.judge(
-            Call(name, arguments[1:], self.directories, self.project, self.judge, self.judge_text,
-                 self.fed if fed is None else fed, ())
-        )  # fmt: skip
+        inner = Call(arguments[0], arguments[1:], self.directories, self.project, self.judge, self.judge_text)
+        self.judge(inner)

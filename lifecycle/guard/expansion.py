@@ -106,7 +106,7 @@ class Expander:
             if isinstance(part, ProcessSubstitution):
                 pieces.append(value)
             elif part.quoted or not splitting:
-                pieces.append(sheltered(value))
+                pieces.append(sheltered(value) + (SPLIT if splitting and _is_list(part) else ""))
             else:
                 pieces.append(sheltered(value, expansion=True) + ("" if is_known(value) else SPLIT))
         return "".join(pieces)
@@ -196,6 +196,11 @@ class Expander:
         if not part.quoted or part.subscript[0].text == "*":  # type: ignore[union-attr]
             return [ANY + SPLIT]
         return elements.split("\0")[:-1]
+
+
+def _is_list(part: Part) -> bool:
+    """Whether the parameter is several fields even inside double quotes."""
+    return isinstance(part, Parameter) and (part.name == "@" or part.subscript is not None or part.operator == "keys")
 
 
 def _is_all(part: Part) -> bool:

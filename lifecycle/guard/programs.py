@@ -47,6 +47,7 @@ __all__ = ["Analysis", "Program"]
 STEPS_MAX = 2_000  # commands walked, loops and calls unrolled; the largest script that people write by hand has fewer
 _UNROLLED_MAX = 12
 _PASSES_MAX = 4
+_CALLS_MAX = 8
 
 _PLAIN_NAME = re.compile(r"\\?([A-Za-z0-9_./+:\[-]+)\Z|'([A-Za-z0-9_./+-]+)'\Z|\"([A-Za-z0-9_./+-]+)\"\Z")
 _DESCRIPTOR = re.compile(r"(?:[0-9]+-?|-)\Z")
@@ -117,9 +118,12 @@ class Analysis:
         self._last = None
         self._script(script, state.copy())
         last, self._last = self._last, None
-        if last is None or len(script.items) != 1 or not isinstance(script.items[0].command, Simple | Pipeline):
+        if last is None or len(script.items) != 1:
             return ANY
-        return self._output_of(last)
+        command = script.items[0].command
+        if isinstance(command, Pipeline):
+            command = command.commands[-1]
+        return self._output_of(last) if isinstance(command, Simple) else ANY
 
     def check_assignment(self, name: str, value: str, state: State) -> None:
         """Refuse a variable that changes what programs do."""
@@ -200,10 +204,10 @@ class Analysis:
         ok, failed = self._command(command.first, state)
         for operator, following in command.rest:
             if operator == "&&":
-                ok, also_failed = self._command(following, _fork(ok, failed))
+                ok, also_failed = self._command(following, ok.copy())
                 failed = joined_states(failed, also_failed)
             else:
-                also_ok, failed = self._command(following, _fork(failed, ok))
+                also_ok, failed = self._command(following, failed.copy())
                 ok = joined_states(ok, also_ok)
         return ok, failed
 
@@ -211,13 +215,9 @@ class Analysis:
         if len(command.commands) == 1:
             ok, failed = self._command(command.commands[0], state)
             return (failed, ok) if command.negated else (ok, failed)
-        for position, part in enumerate(command.commands):
-            self._fed = position > 0
+        for part in command.commands:
             self._command(part, state.copy())
-            self._fed = False
         return state, state
-
-    _fed = False
 
     def _if(self, command: If, state: State) -> State:
         ends: list[State] = []
@@ -343,6 +343,8 @@ class Analysis:
     def _call(self, name: str, body: Command, arguments: Sequence[str] | None, state: State) -> State:
         if name in self._calling:
             raise Refused("recursion", f"the function {name!r} calls itself, as a fork bomb does; write a loop")
+        if len(self._calling) >= _CALLS_MAX:
+            raise Refused("depth", f"functions call each other more than {_CALLS_MAX} deep; write them flatter")
         self._called.add(name)
         self._calling.append(name)
         outer = self._expander.positional
@@ -357,8 +359,6 @@ class Analysis:
 
     def _simple(self, command: Simple, state: State) -> tuple[State, State]:
         words = command.words
-        fed = self._fed
-        self._fed = False
         if not words:
             for assignment in command.assignments:
                 self._assign(assignment, state)
@@ -370,12 +370,13 @@ class Analysis:
             arguments.extend(self._expander.fields(word, state))
         if command.redirections:
             self._redirections(command.redirections, state)
-            fed = fed or any(redirection.operator.startswith("<") for redirection in command.redirections)
         if command.assignments:
-            during = state.copy()  # they hold for this program only; the order of expansion is bash's
+            during = state.copy()  # they hold for this program only
             for assignment in command.assignments:
                 self._assign(assignment, during)
-        call = Call(name, arguments, state.directories, self._project, self._judge_inner, self._judge_text, fed)
+                if name in state.functions:
+                    state.variables[assignment.name] = ANY
+        call = Call(name, arguments, state.directories, self._project, self._judge_inner, self._judge_text)
         call.raw = [word.raw for word in words[1:]]
         return self._started(call, state)
 
@@ -387,6 +388,7 @@ class Analysis:
             if not certain:
                 self._judge_call(call)
             state = self._call(name, body, call.arguments, state)
+            self._last = None
             return state, state
         self._judge_call(call)
         if name == "cd":
@@ -468,7 +470,7 @@ class Analysis:
         elif target.startswith("-") or len(arguments) > 1:
             call.refuse(f"{shown(target)!r} is not accepted", "one literal directory inside the project is")
         else:
-            targets = tuple(joined(directory, target) for directory in state.directories) if _is_literal(target) else ()
+            targets = tuple(joined(directory, target) for directory in state.directories) if is_known(target) else ()
         if not targets or not is_inside(targets[0], self._project, targets[0]):
             call.refuse(f"{shown(target)!r} is not certainly inside the project", "a literal directory inside it is accepted")
         if target != "-" and not is_inside(target, self._project, state.directories[0]):
@@ -499,7 +501,7 @@ class Analysis:
         if operator != "<&" and all(is_inside(target, self._project, directory) for directory in state.directories):
             if not target.endswith("/") and not target.rpartition("/")[2].startswith("-"):
                 return
-        if operator == "<" and target == f"/dev/fd/{NUM}":  # a process substitution
+        if target == f"/dev/fd/{NUM}":  # a process substitution
             return
         raise Refused(
             "redirection",
@@ -518,15 +520,6 @@ def _literal_name(word: Word) -> str:
             "name", f"the program {word.raw[:60]!r} is not named literally; spell its name without quotes or expansions"
         )
     return found.group(1) or found.group(2) or found.group(3)
-
-
-def _is_literal(path: str) -> bool:
-    return is_known(path)
-
-
-def _fork(state: State, other: State) -> State:
-    """The state to change, apart from the one that must stay as it is."""
-    return state.copy() if state is other else state.copy()
 
 
 def _joined(states: Sequence[State]) -> State:

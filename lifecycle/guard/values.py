@@ -78,8 +78,8 @@ def is_known(field: str) -> bool:
 
 
 def may_be_option(field: str) -> bool:
-    """Whether the field begins with a dash, or could."""
-    return field.startswith(("-", ANY, ENV, SPLIT))
+    """Whether the field begins with a dash, or could, or could be several fields."""
+    return field.startswith(("-", ANY, ENV)) or SPLIT in field
 
 
 def shown(field: str) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from lifecycle.agent.leash_control import SESSION_MARKER
 from lifecycle.agent.options import AgentSettings
+from lifecycle.agent.rules import Rule
 from lifecycle.agent.sdk_agent import SdkAgent
 from lifecycle.events import Event
 from lifecycle.offline import ModelServer, Scenario
@@ -117,6 +118,7 @@ class AgentLab:
         task: dict[str, Any] | None = None,
         stop: LocalStopFlag | None = None,
         log: RecordingLog | None = None,
+        rules: Sequence[Rule] = (),
         **settings: Any,
     ) -> AsyncIterator[Leg]:
         """Start a leg; on leaving, it must be over and nothing of it may be left."""
@@ -130,7 +132,7 @@ class AgentLab:
             **(task or {}),
         }
         async with ModelServer(scenario) as server:
-            agent = SdkAgent(self.settings(server, **settings), self.project)
+            agent = SdkAgent(self.settings(server, **settings), self.project, rules=rules)
             log, stop = log or RecordingLog(), stop or LocalStopFlag()
             started_at = time.monotonic()
             run = asyncio.ensure_future(agent.run(AgentTask(**fields), log, stop))

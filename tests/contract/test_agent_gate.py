@@ -10,7 +10,7 @@ import pytest
 from lifecycle.agent.canary import Proof, prove_gate
 from lifecycle.agent.cli_path import find_cli
 from lifecycle.agent.options import AgentSettings
-from lifecycle.agent.sdk_agent import SdkAgent
+from lifecycle.agent.rules import ALLOWED, ToolCall, Verdict
 from lifecycle.events import ToolDenied
 from lifecycle.offline import ModelServer, ToolUse
 from lifecycle.offline.scenarios import steps, text_only
@@ -158,25 +158,14 @@ async def test_a_stop_ends_the_canary(agent_lab: Any) -> None:
 
 
 async def test_further_rules_are_asked_too(agent_lab: Any) -> None:
-    from lifecycle.agent.rules import ALLOWED, ToolCall, Verdict
-
     def no_rm(call: ToolCall) -> Verdict:
         return Verdict(False, "no rm here") if "rm " in str(call.input.get("command")) else ALLOWED
 
     (agent_lab.project / "precious").write_text("x")
     commands = [ToolUse("Bash", {"command": "rm precious"}), ToolUse("Bash", {"command": "touch fine"})]
-    async with ModelServer(steps(*commands)) as server:
-        from lifecycle.ports import AgentTask
-        from states.vocabulary import SessionId, SessionType
-
-        agent = SdkAgent(agent_lab.settings(server), agent_lab.project, rules=[no_rm])
-        task = AgentTask(
-            SessionId("7f4ff1b2-7a4e-4c3e-9a50-5f2b7a1c7d10"), SessionType.CONTINUE, "x", may_resume=False, max_turns=9
-        )
-        from lifecycle.agent.canary import _NoLog
-
-        await agent.run(task, _NoLog(), LocalStopFlag())
-        results = list(server.requests[-1].tool_results.values())
+    _, leg = await agent_lab.run(steps(*commands), rules=[no_rm])
+    refused, done = leg.server.requests[-1].tool_results.values()
+    assert (refused.is_error, done.is_error) == (True, False)
+    assert "no rm here" in refused.text
     assert (agent_lab.project / "precious").exists()
     assert (agent_lab.project / "fine").exists()
-    assert "no rm here" in results[0].text

@@ -65,6 +65,17 @@ async def test_input_is_accounted_when_a_message_begins(agent_lab: Any) -> None:
         assert message.cost_usd >= 0.3
 
 
+@pytest.mark.parametrize(
+    "model", ["claude-opus-4-5", "claude-haiku-4-5-20251001", "claude-sonnet-5", "claude-opus-5", "claude-fable-5"]
+)
+async def test_the_price_table_agrees_with_the_cli(agent_lab: Any, model: str) -> None:
+    usage = Usage(10_000, 2_000, cache_read_input_tokens=300_000, cache_creation_input_tokens=40_000)
+    _, leg = await agent_lab.run(always(Turn(Text("Done."), usage=usage)), model=model)
+    (used,) = leg.log.usage.values()
+    assert used.is_priced
+    assert used.cost_usd == pytest.approx(leg.log.of("reported_cost")[-1])
+
+
 async def test_turns_run_out(agent_lab: Any) -> None:
     outcome, leg = await agent_lab.run(endless("echo again"), task={"max_turns": 3})
     assert outcome.cause is Cause.MAX_TURNS

@@ -15,7 +15,7 @@ from lifecycle.agent.options import AgentSettings
 from lifecycle.agent.sdk_agent import SdkAgent
 SdkAgent(AgentSettings(), Path("."))
 heavy = {{"claude_agent_sdk", "mcp", "anyio", "h11", "psutil", "structlog", "transitions"}} & set(sys.modules)
-sys.exit(", ".join(sorted(heavy)))
+sys.exit(", ".join(sorted(heavy)) or 0)
 """
 
 

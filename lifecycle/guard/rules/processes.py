@@ -1,0 +1,79 @@
+"""Rules for programs that look at or end processes.
+
+Owns which processes may be ended: a development server's, never the machine's or the manager's.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lifecycle.guard.call import Call
+from lifecycle.guard.values import JOB, may_be_option, shown
+
+__all__ = ["kill", "lsof", "pkill"]
+
+DEVELOPMENT_PROCESSES = ("node", "npm", "npx", "vite", "next")
+
+_SIGNAL = re.compile(r"-(?:[0-9]{1,2}|(?:SIG)?(?:HUP|INT|QUIT|KILL|TERM|USR1|USR2|STOP|CONT))\Z")
+_SIGNAL_NAME = re.compile(r"(?:[0-9]{1,2}|(?:SIG)?(?:HUP|INT|QUIT|KILL|TERM|USR1|USR2|STOP|CONT))\Z")
+_FLAGS = re.compile(r"-[fxnoecila]+\Z")
+_LONG_FLAGS = frozenset({"--full", "--exact", "--newest", "--oldest", "--echo", "--count", "--ignore-case"})
+_WORD = re.compile(r"[A-Za-z0-9_@:=,%/-]+(?:\.[A-Za-z0-9_@:=,%/-]+)*\Z|\.{1,2}(?:/[A-Za-z0-9_@:=,%-]+(?:\.[A-Za-z0-9_-]+)*)+\Z")
+
+
+def pkill(call: Call) -> None:
+    """One pattern whose first word is a development server's name, and that is no regular expression."""
+    patterns: list[str] = []
+    full = False
+    arguments = list(call.arguments)
+    at = 0
+    while at < len(arguments):
+        argument = arguments[at]
+        at += 1
+        if argument == "--":
+            patterns.extend(arguments[at:])
+            break
+        if argument in ("--signal",):
+            if at >= len(arguments) or not _SIGNAL_NAME.match(arguments[at]):
+                call.refuse("--signal needs a signal's name")
+            at += 1
+        elif argument.startswith("--signal=") and _SIGNAL_NAME.match(argument[9:]):
+            continue
+        elif argument.startswith("-"):
+            if _FLAGS.match(argument):
+                full = full or "f" in argument
+            elif argument in _LONG_FLAGS:
+                full = full or argument == "--full"
+            elif not _SIGNAL.match(argument):
+                call.refuse(f"the option {shown(argument)!r} is not accepted", "a signal, -f, -x, -n, -o, -e, -c and -i are")
+        else:
+            patterns.append(argument)
+    if len(patterns) != 1:
+        call.refuse("it needs one pattern", "'pkill -f \"node server.js\"' is accepted")
+    _check_pattern(call, patterns[0], full)
+
+
+def _check_pattern(call: Call, pattern: str, full: bool) -> None:
+    words = pattern.split(" ")
+    if words[0] not in DEVELOPMENT_PROCESSES or (len(words) > 1 and not full):
+        names = ", ".join(DEVELOPMENT_PROCESSES)
+        call.refuse(f"the pattern {shown(pattern)!r} does not begin with a development process", f"{names} are accepted")
+    for word in words[1:]:
+        if not _WORD.match(word):
+            call.refuse(
+                f"the pattern {shown(pattern)!r} is a regular expression", "literal words are accepted, with '.' inside a word"
+            )
+
+
+def kill(call: Call) -> None:
+    """Only jobs of this shell: `%1`, `$!`; never a process by number."""
+    targets = [argument for argument in call.arguments if not _SIGNAL.match(argument)]
+    if not targets or not all(target == JOB or re.fullmatch(r"%[0-9]+|%%|%\+", target) for target in targets):
+        call.refuse("it may only end this shell's own jobs", "%1 and $! are accepted, or 'pkill -f \"node server.js\"'")
+
+
+def lsof(call: Call) -> None:
+    """Anything but the device cache, which it would write outside the project."""
+    for argument in call.arguments:
+        if argument.startswith(("-D", "+m")) or (may_be_option(argument) and not argument.startswith("-")):
+            call.refuse(f"the argument {shown(argument)!r} is not accepted", "literal options without -D are")
