@@ -145,8 +145,7 @@ def describe(facts: Facts) -> str:
     has_trouble = outcome is not None and outcome.kind not in (OutcomeKind.COMPLETED_TURN, OutcomeKind.CUT_OFF)
     if outcome is not None and outcome.detail and (has_trouble or facts.save_error):
         words.append(outcome.detail)
-    if facts.save_error:
-        words.append(facts.save_error)
+    words += [error for error in (facts.save_error, facts.verify_error) if error]
     if outcome is not None and facts.stop_reason is StopReason.FATAL:
         advice = OUTCOMES[outcome.cause].advice
         if advice and advice not in outcome.detail:

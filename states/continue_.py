@@ -20,6 +20,7 @@ def delay_elapsed(facts: Facts, *, at: float) -> Observation:
             session=facts.session if facts.has_open_session else None,
             outcome=None,
             save_error=None,
+            verify_error=None,
             resume_at=None,
         ),
     )

@@ -139,9 +139,9 @@ def _turns(facts: Facts) -> Iterator[Observation]:
 def _endings(facts: Facts) -> Iterator[Observation]:
     for features in (None, NO_LIST, SOME, ALL):
         for has_progressed in (False, True):
-            for error in (None, "disk full"):
+            for error, unsure in ((None, None), ("disk full", None), (None, "no such command")):
                 for stop in (False, True):
-                    saved = Saved(features, has_progressed=has_progressed, error=error)
+                    saved = Saved(features, has_progressed=has_progressed, error=error, verify_error=unsure)
                     yield ended(facts, saved, at=facts.at, jitter=0.0, stop_requested=stop)
 
 

@@ -15,9 +15,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from states.errors import RecordInvalid
 from states.facts import Facts
 
-VERSION = 1
+VERSION = 2
 
-_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda facts: {**facts, "verify_error": None},
+}
 """Version n -> how its data becomes version n + 1."""
 
 

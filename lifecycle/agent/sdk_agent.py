@@ -116,7 +116,7 @@ class SdkAgent:
         is_resumption = task.may_resume
         for _ in range(STARTS_MAX):
             start = Start(task.session_id, is_resumption, task.max_turns, task.budget_usd)
-            prompt = self._prompts.resumed(task.type) if is_resumption else task.prompt
+            prompt = self._resumed(task) if is_resumption else task.prompt
             errand = Errand(start, prompt, self._project_dir, wrapper, task.deadline)
             gate = self._gate(task.session_id, log, redact)
             process = AgentProcess(self._settings, errand, gate, log, now=self._now, redact=redact)
@@ -140,6 +140,10 @@ class SdkAgent:
             proof.keep(self._directory())
         return broken
 
+    def _resumed(self, task: AgentTask) -> str:
+        prompt = self._prompts.resumed(task.type)
+        return f"{prompt.rstrip()}\n\n{task.news}\n" if task.news else prompt
+
     def _gate(self, session_id: SessionId, log: SessionLog, redact: Callable[[str], str]) -> Gate:
         def started(call: ToolCall) -> None:
             text = one_line(redact(summary(call, self._project_dir)))
@@ -149,7 +153,7 @@ class SdkAgent:
             text = one_line(redact(reason))
             log.happened(ToolDenied(at=self._now(), session_id=session_id, tool=call.tool, reason=text))
 
-        return Gate(self._rules, on_allowed=started, on_denied=denied)
+        return Gate(self._rules, on_allowed=started, on_denied=denied, on_finished=log.tool_finished)
 
     def _directory(self) -> Path:
         if self._state_dir is None:

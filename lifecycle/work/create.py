@@ -9,6 +9,7 @@ from typing import Any
 from lifecycle.errors import JournalCorrupt
 from lifecycle.ports import SessionRecord
 from lifecycle.work.context import Done, WorkContext
+from lifecycle.work.telling import news_for_new_session
 from states.create import created, plan
 from states.facts import Session
 
@@ -35,6 +36,8 @@ async def _known(context: WorkContext, session: Session) -> SessionRecord:
 async def _new(context: WorkContext, session: Session, baseline: Mapping[str, Any]) -> SessionRecord:
     ports, facts = context.ports, context.facts
     reading = await ports.workspace.read()
+    if news := await news_for_new_session(ports.journal):
+        reading = replace(reading, context=f"{reading.context.rstrip()}\n\n{news}")
     return SessionRecord(
         session_id=session.id,
         run_id=facts.run_id,
