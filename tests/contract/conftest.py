@@ -47,7 +47,9 @@ class RecordingLog:
 
     def _spent(self) -> Spent:
         messages = self.usage.values()
-        return Spent(sum(message.is_turn for message in messages), sum(message.cost_usd for message in messages))
+        return Spent(
+            sum(message.is_turn for message in messages), sum(message.cost_usd for message in messages)
+        )
 
     async def agent_started(self, process: ProcessIdentity | None) -> None:
         self._keep(STARTED, process)
@@ -154,7 +156,10 @@ def processes_of(session_id: SessionId) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(SESSION_MARKER) == session_id:
+            if (
+                process.status() != psutil.STATUS_ZOMBIE
+                and process.environ().get(SESSION_MARKER) == session_id
+            ):
                 found.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
         except psutil.Error:
             continue
