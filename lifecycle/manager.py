@@ -176,7 +176,7 @@ class SessionManager:
             chance=self._chance,
             journal=journal,
             workspace=given["workspace"] or local_workspace(self.project_dir),
-            agent=given["agent"] or local_agent(self.project_dir, state_dir, config),
+            agent=given["agent"] or local_agent(self.project_dir, state_dir, config, self._clock),
             prompts=given["prompts"] or local_prompts(config),
             stop=self._stop,
             observers=self._observers,
