@@ -126,7 +126,7 @@ def _judge(
     analysis = Analysis(lambda call: _program(call, profile), output_of, root, start, known_home)
     analysis.programs = found
     analysis.run(script)
-    check_second_reading(text, found)
+    check_second_reading(text, {program.name for program in found} | analysis.functions)
 
 
 def _program(call: Call, profile: Profile) -> None:

@@ -8,11 +8,10 @@ what bash cannot parse is refused by our own grammar.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Set
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lifecycle.guard.programs import Program
 from lifecycle.guard.refusal import Refused
 
 if TYPE_CHECKING:
@@ -20,34 +19,42 @@ if TYPE_CHECKING:
 
 __all__ = ["check_second_reading", "names_seen"]
 
-_LITERAL = re.compile(r"[A-Za-z0-9_./+-]+\Z")
+_LITERAL = re.compile(r"[A-Za-z_./][A-Za-z0-9_./+-]*\Z")
+_HERE_DOCUMENT = re.compile(r"<<(?!<)")
 # Words that the other grammar takes for programs: keywords in places that it does not know.
 _KEYWORDS = frozenset({"time", "coproc", "select", "!", "{", "}", "]]", "in", "do", "done", "-p", "--"})
 
 
-def check_second_reading(text: str, programs: Iterable[Program]) -> None:
+def check_second_reading(text: str, judged: Set[str]) -> None:
     """Refuse a text in which the other parser sees a program that was not judged.
+
+    Args:
+        text: the command line.
+        judged: the names of the programs that were judged and of the functions that the text defines.
 
     Raises:
         Refused: rule "syntax.second-reading".
     """
-    seen = names_seen(text)
-    if not seen:
+    if _HERE_DOCUMENT.search(text):  # where a here-document ends is what the other parser gets wrong most often
         return
-    judged = {program.name for program in programs}
-    for name in seen:
-        plain = name.rpartition("/")[2]
-        if name not in judged and plain not in judged and name not in _KEYWORDS and f"{name}(" not in text.replace(" ", ""):
-            raise Refused(
-                "syntax.second-reading",
-                f"two parsers read the command differently: one sees the program {name!r}; quote it, or split the command",
-            )
+    unseen = _unseen(text, judged)
+    if unseen and "\\\n" in text:  # the other parser does not join names across a backslash-newline
+        unseen = _unseen(text.replace("\\\n", ""), judged)
+    if unseen:
+        raise Refused(
+            "syntax.second-reading",
+            f"two parsers read the command differently: one sees the program {min(unseen)!r}; quote it, or split the command",
+        )
+
+
+def _unseen(text: str, judged: Set[str]) -> set[str]:
+    return {name for name in names_seen(text) if name not in judged and name.rpartition("/")[2] not in judged} - _KEYWORDS
 
 
 def names_seen(text: str) -> set[str]:
     """The literal program names that tree-sitter-bash finds; empty where it reports an error."""
-    tree = _parser().parse(text.encode())
-    root = tree.root_node
+    source = text.encode()
+    root = _parser().parse(source).root_node
     names: set[str] = set()
     if root.has_error:
         return names
@@ -55,10 +62,12 @@ def names_seen(text: str) -> set[str]:
     while pending:
         node = pending.pop()
         if node.type == "command_name":
-            name = node.text.decode() if node.text else ""
-            if _LITERAL.match(name):
+            name = source[node.start_byte : node.end_byte].decode()
+            # In a here-document it takes $((1+x)) for a subshell.
+            if _LITERAL.match(name) and not source[: node.start_byte].rstrip(b" \t").endswith(b"(("):
                 names.add(name)
-        pending.extend(node.children)
+        if node.child_count:
+            pending.extend(node.children)
     return names
 
 

@@ -21,10 +21,12 @@ async def end(context: WorkContext) -> Done:
             saved = await _save(context, facts.session)
         except OSError as error:
             saved = Saved(features=facts.features, error=f"the session could not be saved: {error}")
+    spent = await ports.journal.spent(facts.run_id)
     observation = ended(
         facts,
         saved,
         at=context.now(),
+        cost_usd=spent.cost_usd,
         jitter=ports.chance.jitter(),
         stop_requested=ports.stop.is_set(),
     )

@@ -88,7 +88,7 @@ def npm(call: Call) -> None:
             f"the command {command!r} is not accepted: it runs, publishes or opens something outside the project's scripts",
             "install, ci, run, test, start, ls, audit and their like are",
         )
-    if is_global and command not in _GLOBAL_ACCEPTED:
+    if is_global and (command not in _GLOBAL_ACCEPTED or words[:1] == ["set"]):
         call.refuse("a global installation writes outside the project", "leave -g out")
     call.require_directory_inside()
     if command in ("config", "set", "get"):
@@ -115,7 +115,10 @@ def _read(call: Call) -> tuple[str | None, list[str], bool]:
         field = fields[at]
         at += 1
         if field == "--":
-            words.extend(fields[at:])
+            rest = fields[at:]
+            if command is None and rest:
+                command, rest = _canonical(call, rest[0]), rest[1:]
+            words.extend(rest)
             break
         if SPLIT in field or (may_be_option(field) and not field.startswith("-")):
             call.refuse(f"the argument {shown(field)!r} could be an option", "spell it, or put it after '--'")
