@@ -241,13 +241,16 @@ def from_host(arguments: Mapping[str, object]) -> Layer:
 
 def from_environment(environment: Mapping[str, str]) -> Layer:
     """The `LIFECYCLE_*` variables. One that nearly is a setting's is refused, others of the prefix are not ours."""
-    variables = {setting.variable: setting for setting in SETTINGS.values()}
+    suffixes = {setting.name.upper(): setting for setting in SETTINGS.values()}
     raw: dict[str, object] = {}
-    for name in environment:
-        if name in variables:
-            raw[variables[name].name] = environment[name]
-        elif name.startswith(ENVIRONMENT_PREFIX) and (meant := _nearest(name, variables)):
-            raise ConfigurationError(name, f"no setting has this name{meant}")
+    for name, value in environment.items():
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        suffix = name.removeprefix(ENVIRONMENT_PREFIX)
+        if suffix in suffixes:
+            raw[suffixes[suffix].name] = value
+        elif near := difflib.get_close_matches(suffix, suffixes, n=1, cutoff=0.8):
+            raise ConfigurationError(name, f"no setting has this name; did you mean {suffixes[near[0]].variable!r}?")
     return layer(raw, lambda setting: setting.variable, place="the environment")
 
 

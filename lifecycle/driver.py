@@ -27,6 +27,7 @@ from lifecycle.journal.notes import NoteKind
 from lifecycle.machine import LifecycleMachine
 from lifecycle.ports import Move, Ports, TransitionRecord
 from lifecycle.processes import this_process
+from lifecycle.status import describe
 from lifecycle.stopping import was_stopped
 from lifecycle.work.context import Done, Work, WorkContext
 from lifecycle.work.continue_ import continue_
@@ -264,7 +265,7 @@ def _transitioned(record: TransitionRecord) -> Transitioned:
         features_total=facts.features.total if facts.features else None,
         cost_usd=facts.cost_usd,
         outcome=facts.outcome.cause if facts.outcome else None,
-        detail=facts.outcome.detail if facts.outcome else None,
+        detail=describe(facts) if facts.stop_reason else facts.outcome.detail if facts.outcome else None,
         reason=facts.stop_reason,
         resume_at=facts.resume_at,
     )

@@ -183,7 +183,7 @@ class SessionManager:
             chance=self._chance,
             journal=journal,
             workspace=given["workspace"] or local_workspace(self.project_dir, config),
-            agent=given["agent"] or local_agent(self.project_dir, state_dir, config),
+            agent=given["agent"] or local_agent(self.project_dir, state_dir, config, self._clock),
             prompts=given["prompts"] or local_prompts(config),
             stop=self._stop,
             observers=self._observers,
@@ -237,6 +237,8 @@ class SessionManager:
         async with self._listening(opened):
             await self._prepare(opened, prompt)
             await driver.drive(pause_in=pause_in)
+            while driver.is_under_way and driver.facts is not None and driver.facts.prompt is not None:
+                await driver.drive(pause_in=pause_in)  # a conversation that was cut off came first
         if not driver.is_under_way:
             self._stop.clear()  # honoured; one asked before a run begins counts for that run
         assert driver.facts is not None, "a driven run has facts"
@@ -246,14 +248,12 @@ class SessionManager:
         driver, facts = opened.driver, opened.driver.facts
         if driver.is_under_way:
             await self._install_spec(opened, facts.run_id if facts else None)
-            if prompt is not None:
+            if prompt is not None and not await _is_asked_already(opened, prompt):
                 driver.ask(prompt)
             return
         goes_on = facts is not None and is_suspended(facts)
-        if prompt is None and self._spec is None:
-            ensure_workable(self.project_dir, has_spec=False)
         if facts is None or not goes_on or facts.counters.iterations == 0:
-            await opened.ports.workspace.read()
+            await self._check_project(opened, prompt)
         now = self._clock.now()
         if facts is not None and goes_on:
             observation = go_on(facts, at=now, limits=opened.config.limits, prompt=prompt)
@@ -265,6 +265,12 @@ class SessionManager:
         await self._install_spec(opened, observation.facts.run_id)
         await self._note_start(opened, observation.facts.run_id)
         await driver.start(observation)
+
+    async def _check_project(self, opened: _Open, prompt: str | None) -> None:
+        """Refuse, before the first session of a run, what DETECT would put right later or could not work with."""
+        if prompt is None and self._spec is None:
+            ensure_workable(self.project_dir, has_spec=False)
+        await opened.ports.workspace.read()
 
     async def _install_spec(self, opened: _Open, run_id: RunId | None) -> None:
         if self._spec is None:
@@ -386,6 +392,15 @@ async def auto_continue(
         manager = SessionManager(project_dir or Path.cwd(), continue_delay=delay_seconds)
     async with manager:
         return await manager.run_until_shutdown()
+
+
+async def _is_asked_already(opened: _Open, prompt: str) -> bool:
+    """Whether the conversation that is about to go on is this prompt's own, asked before a crash."""
+    facts = opened.driver.facts
+    if facts is None or facts.session is None or opened.driver.state == State.CONTINUE:
+        return False
+    record = await opened.ports.journal.session(facts.session.id)
+    return record is not None and record.prompt == prompt
 
 
 async def _file_as_journalled(journal: Journal) -> Layer | None:

@@ -25,7 +25,9 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Longest first: a secret that contains another one goes as a whole. Short values would blot out plain words.
-        known = sorted({secret for secret in secrets if len(secret) >= SECRET_CHARS_MIN}, key=len, reverse=True)
+        known = sorted(
+            {secret for secret in secrets if len(secret) >= SECRET_CHARS_MIN}, key=len, reverse=True
+        )
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:
@@ -81,8 +83,8 @@ def one_line(text: str, chars_max: int = 160) -> str:
 SECRET_CHARS_MIN: Final = 8
 _SCANNED_CHARS_MAX: Final = 4096
 
-_SECRET_WORD: Final = r"(?:api_?key|access_?key|private_?key|auth_?key|token|secret|passw(?:or)?d|passphrase|credentials?)"
-_SECRET_NAME: Final = re.compile(_SECRET_WORD, re.IGNORECASE)
+_NAMES: Final = r"(?:(?:api|access|private|auth)_?key|token|secret|passw(?:or)?d|passphrase|credentials?)"
+_SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
 
 _SECRET_PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_", "AWS_")
 _SECRET_DOORS: Final = frozenset({"SSH_AUTH_SOCK", "GPG_AGENT_INFO", "SSH_ASKPASS", "GIT_ASKPASS", "KUBECONFIG"})
@@ -104,12 +106,12 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"\b(x-api-key['\"]?\s*[:=]\s*['\"]?)[^\s'\",;]+", re.IGNORECASE, rf"\1{REDACTED}"),
         # NAME=value, "name": "value", --name value, where the name says that it is one
         (
-            rf"([\w-]{{0,64}}{_SECRET_WORD}\w{{0,32}}['\"]?\s*[=:]\s*)(?!\[redacted\])(?:'[^']*'|\"[^\"]*\"|[^\s'\",;]+)",
+            rf"([\w-]{{0,64}}{_NAMES}\w{{0,32}}['\"]?\s*[=:]\s*)(?!\[redacted\])(?:'[^']*'|\"[^\"]*\"|[^\s'\",;]+)",
             re.IGNORECASE,
             rf"\1{REDACTED}",
         ),
         (
-            rf"(--[\w-]{{0,64}}{_SECRET_WORD}[\w-]{{0,32}}\s+)(?!\[redacted\])(?:'[^']*'|\"[^\"]*\"|[^\s'\",;-][^\s'\",;]*)",
+            rf"(--[\w-]{{0,64}}{_NAMES}[\w-]{{0,32}}\s+)(?!\[redacted\])(?:'[^']*'|\"[^\"]*\"|[^\s'\",;-][^\s'\",;]*)",
             re.IGNORECASE,
             rf"\1{REDACTED}",
         ),

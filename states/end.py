@@ -29,13 +29,20 @@ class Saved:
 
 
 def ended(
-    facts: Facts, saved: Saved, *, at: float, jitter: float, stop_requested: bool = False
+    facts: Facts,
+    saved: Saved,
+    *,
+    at: float,
+    jitter: float,
+    stop_requested: bool = False,
+    cost_usd: float = 0.0,
 ) -> Observation:
     """Count the cycle, then ask `decide`; its answer is in the facts, so the record says why.
 
     Args:
         jitter: injected chance in [0, 1) for a backoff.
         stop_requested: somebody asked for a stop while END was at work.
+        cost_usd: of the run by now, also of a session that failed before it could tell; never taken back.
     """
     session = facts.session
     if session is not None:
@@ -48,6 +55,7 @@ def ended(
         save_error=saved.error,
         verify_error=saved.verify_error,
         stop_requested=facts.stop_requested or stop_requested,
+        cost_usd=max(facts.cost_usd, cost_usd),
         jitter=jitter,
     )
     judged = replace(judged, counters=_count(judged))

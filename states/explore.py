@@ -154,7 +154,7 @@ def normal(state: State, facts: Facts) -> Facts:
         stalled=min(counters.stalled, limits.stall_after or 0),
         retries=min(counters.retries, 1),
     )
-    facts = replace(facts, counters=bounded, resume_at=None)
+    facts = replace(facts, counters=bounded, resume_at=None, verify_error=None)
     if state is not State.SHUTDOWN:
         return facts
     # A run that is over is told apart by its reason alone, a suspended one by what the next start takes up.

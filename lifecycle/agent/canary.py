@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 from lifecycle.agent.evidence import Cut, Evidence
 from lifecycle.agent.gate import Gate
 from lifecycle.agent.leash_control import write_wrapper
-from lifecycle.agent.options import AgentSettings, Start
+from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.rules import ToolCall, Verdict
-from lifecycle.agent.session import AgentProcess, Errand
+from lifecycle.agent.session import AgentProcess
 from lifecycle.ports import MessageUsage, Spent, StopFlag
 from states.vocabulary import Cause, SessionId
 
@@ -101,15 +101,13 @@ async def _try(settings: AgentSettings, cli_path: Path, stop: StopFlag, home: Pa
     command = ToolUse("Bash", {"command": f"touch {sign}"})
     async with ModelServer(steps(command)) as server:
         errand = Errand(
-            start=Start(
-                # The directory's name is new, and so is an id made of it.
-                session_id=SessionId(str(uuid.uuid5(uuid.NAMESPACE_URL, str(home)))),
-                is_resumption=False,
-                max_turns=5,
-            ),
+            # The directory's name is new, and so is an id made of it.
+            session_id=SessionId(str(uuid.uuid5(uuid.NAMESPACE_URL, str(home)))),
+            is_resumption=False,
             prompt="This is a test of the tool gate.",
             project_dir=project,
             cli_path=write_wrapper(home, cli_path),
+            max_turns=5,
         )
         gate = Gate([_refuse])
         environment = {**settings.env, **dict.fromkeys(ELSEWHERE, ""), **server.environment()}

@@ -36,7 +36,9 @@ def with_failure(evidence: Evidence, error: BaseException) -> Evidence:
             cause = error.__cause__
             if isinstance(cause, OSError):
                 is_shortage = cause.errno in SHORTAGES
-                return replace(evidence, no_resources=is_shortage, cannot_run=not is_shortage, problem=str(error))
+                return replace(
+                    evidence, no_resources=is_shortage, cannot_run=not is_shortage, problem=str(error)
+                )
             if "on_failure" in str(error):
                 return replace(evidence, cut=Cut(Cause.GATE, _first_sentence(error)), problem=problem)
             return replace(evidence, problem=str(error))

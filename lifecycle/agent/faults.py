@@ -100,7 +100,9 @@ def _turn(cause: Cause, end: End, says: str) -> Row:
     return Row(cause, says, end=frozenset({end}))
 
 
-def _request(cause: Cause, status: Status | tuple[Status, ...], symptom: tuple[Symptom, ...] | None, says: str) -> Row:
+def _request(
+    cause: Cause, status: Status | tuple[Status, ...], symptom: tuple[Symptom, ...] | None, says: str
+) -> Row:
     return Row(
         cause,
         says,
@@ -110,11 +112,9 @@ def _request(cause: Cause, status: Status | tuple[Status, ...], symptom: tuple[S
     )
 
 
-def _but(*symptoms: Symptom) -> tuple[Symptom, ...]:
-    return tuple(symptom for symptom in Symptom if symptom not in symptoms)
-
-
 C, S, Y = Cause, Status, Symptom
+
+REJECTIONS: Final = tuple(symptom for symptom in Symptom if symptom not in (Y.BILLING, Y.REFUSAL))
 
 TABLE: Final[tuple[Row, ...]] = (
     # We ended it ourselves, and know why.
@@ -143,15 +143,15 @@ TABLE: Final[tuple[Row, ...]] = (
     _request(C.MALFORMED_REPLY, S.OTHER, None, "the service gave an answer that is none"),
     _request(C.BILLING, S.BAD_REQUEST, (Y.BILLING,), "the account has no credit"),
     _request(C.REFUSED, S.BAD_REQUEST, (Y.REFUSAL,), "the model refused to go on"),
-    _request(C.CONVERSATION_BROKEN, S.BAD_REQUEST, _but(Y.BILLING, Y.REFUSAL), "the service rejects this conversation"),
+    _request(C.CONVERSATION_BROKEN, S.BAD_REQUEST, REJECTIONS, "the service rejects this conversation"),
     # Without a status the CLI's own word for it does.
-    _request(C.AUTHENTICATION, S.NONE, (Y.AUTHENTICATION,), "there are no credentials that the service accepts"),
+    _request(C.AUTHENTICATION, S.NONE, (Y.AUTHENTICATION,), "the agent has no credentials"),
     _request(C.BILLING, S.NONE, (Y.BILLING,), "the account has no credit"),
     _request(C.RATE_LIMIT, S.NONE, (Y.RATE_LIMIT,), "the service's rate limit is reached"),
     _request(C.MODEL_NOT_FOUND, S.NONE, (Y.MODEL_NOT_FOUND,), "the service has no such model"),
-    _request(C.UNAVAILABLE, S.NONE, (Y.SERVER, Y.CONNECTION), "the service cannot be reached, or the connection was lost"),
+    _request(C.UNAVAILABLE, S.NONE, (Y.SERVER, Y.CONNECTION), "the service cannot be reached"),
     _request(C.REFUSED, S.NONE, (Y.REFUSAL,), "the model refused to go on"),
-    _request(C.CONVERSATION_BROKEN, S.NONE, (Y.INVALID_REQUEST, Y.OUTPUT_LIMIT), "this conversation cannot go on"),
+    _request(C.CONVERSATION_BROKEN, S.NONE, (Y.INVALID_REQUEST, Y.OUTPUT_LIMIT), "the agent cannot go on"),
     _request(C.MALFORMED_REPLY, S.NONE, (Y.OTHER, Y.NONE), "the service's answer could not be understood"),
 )
 

@@ -72,7 +72,9 @@ class Gate:
                 # In a thread: a rule may look at the disk, or be a host's code, and must not hold up the session.
                 return await asyncio.to_thread(self._ask, call)
         except TimeoutError:
-            return Verdict(False, f"the gate could not decide within {_JUDGE_TIMEOUT_S:g} s; try something simpler")
+            return Verdict(
+                False, f"the gate could not decide within {_JUDGE_TIMEOUT_S:g} s; try something simpler"
+            )
         except Exception as error:  # noqa: BLE001  # a rule is anybody's code: no fault of it may open the gate
             return Verdict(False, f"the gate could not decide ({type(error).__name__}: {error})")
 

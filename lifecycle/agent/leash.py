@@ -280,7 +280,7 @@ def start(command: list[str]) -> int:
 
 
 def prctl(option: int, value: int) -> None:
-    """prctl(2)."""
+    """Sets an attribute of this process; Linux only."""
     if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option}, {value}) failed")
 

@@ -103,7 +103,10 @@ def kill(leash: ProcessIdentity) -> bool:
 
 
 async def wait_gone(process: ProcessIdentity, timeout_s: float) -> bool:
-    """Waits until the process is gone, which for a leash means: the whole agent. False when time ran out."""
+    """Waits until the process is gone; False when time ran out.
+
+    A leash goes last, after the whole agent; only one that was itself killed by SIGKILL goes some milliseconds before.
+    """
     deadline = time.monotonic() + timeout_s
     while is_alive(process):
         remaining_s = deadline - time.monotonic()

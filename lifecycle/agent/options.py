@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from states.vocabulary import SessionId
 
-__all__ = ["SWITCHES_OFF", "AgentSettings", "Start", "session_options"]
+__all__ = ["SWITCHES_OFF", "AgentSettings", "Errand", "session_options"]
 
 SWITCHES_OFF: Final = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
 """Inherited variables that are emptied, because they switch off hooks or what hooks rest on.
@@ -60,28 +60,33 @@ class AgentSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """How one process of the CLI begins: a fresh conversation under `session_id`, or the resumption of it."""
+class Errand:
+    """What one process of the CLI is started for.
+
+    Attributes:
+        is_resumption: the conversation `session_id` exists and is taken up; otherwise it is begun under that id.
+        cli_path: what is executed: the leash's wrapper.
+        max_turns: turns that are left.
+        budget_usd: what may be spent, or None.
+        deadline: wall-clock moment to cut off, or None.
+    """
 
     session_id: SessionId
     is_resumption: bool
+    prompt: str
+    project_dir: Path
+    cli_path: Path
     max_turns: int
     budget_usd: float | None = None
+    deadline: float | None = None
 
 
 def session_options(
-    settings: AgentSettings,
-    start: Start,
-    gate: Gate,
-    *,
-    project_dir: Path,
-    cli_path: Path,
-    on_stderr: Callable[[str], None],
+    settings: AgentSettings, errand: Errand, gate: Gate, on_stderr: Callable[[str], None]
 ) -> ClaudeAgentOptions:
     """The SDK's options for one process of the CLI. Imports the SDK, which takes up to a second the first time.
 
     Args:
-        cli_path: what is executed: the leash's wrapper.
         on_stderr: gets the CLI's stderr, line by line.
     """
     from claude_agent_sdk import ClaudeAgentOptions
@@ -107,13 +112,13 @@ def session_options(
         # A whole file can travel in one message; the default of 1 MB ends the session there.
         max_buffer_size=64 * 1024 * 1024,
         model=settings.model,
-        max_turns=start.max_turns,
-        max_budget_usd=start.budget_usd,
-        session_id=None if start.is_resumption else start.session_id,
-        resume=start.session_id if start.is_resumption else None,
-        cwd=project_dir,
-        cli_path=cli_path,
-        env=environment(settings, start.session_id),
+        max_turns=errand.max_turns,
+        max_budget_usd=errand.budget_usd,
+        session_id=None if errand.is_resumption else errand.session_id,
+        resume=errand.session_id if errand.is_resumption else None,
+        cwd=errand.project_dir,
+        cli_path=errand.cli_path,
+        env=environment(settings, errand.session_id),
         stderr=on_stderr,
     )
 

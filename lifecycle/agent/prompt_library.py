@@ -45,7 +45,9 @@ class PromptLibrary:
         if override_dir is None:
             return
         if not override_dir.is_dir():
-            raise ConfigurationError(str(override_dir), "is not a directory of prompts; create it, or leave it out")
+            raise ConfigurationError(
+                str(override_dir), "is not a directory of prompts; create it, or leave it out"
+            )
         for name, known in PLACEHOLDERS.items():
             path = override_dir / name
             if path.is_symlink() or path.exists():
@@ -100,5 +102,7 @@ def _checked(path: Path, known: frozenset[str]) -> str:
         if found[1] not in known:
             line = text.count("\n", 0, found.start()) + 1
             usable = ", ".join(f"{{{{{name}}}}}" for name in sorted(known)) or "none"
-            raise ConfigurationError(f"{path}:{line}", f"unknown placeholder {found[0]}; usable here: {usable}")
+            raise ConfigurationError(
+                f"{path}:{line}", f"unknown placeholder {found[0]}; usable here: {usable}"
+            )
     return text

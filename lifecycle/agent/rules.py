@@ -111,6 +111,8 @@ def _pattern_inside(call: ToolCall, path: str, project_dir: Path) -> Verdict:
     if not isinstance(pattern, str) or "\0" in pattern:
         return Verdict(False, "Glob needs 'pattern' to be a text")
     if _UPWARDS.search(pattern) or _ROOTED.search(pattern):
-        return Verdict(False, f"the pattern {pattern} leads out of the project; write it relative to the project")
+        return Verdict(
+            False, f"the pattern {pattern} leads out of the project; write it relative to the project"
+        )
     fixed = _MAGIC.split(pattern, maxsplit=1)[0]
     return _inside(fixed or ".", call.cwd / path, project_dir)

@@ -24,10 +24,10 @@ from lifecycle.agent.faults import classify, is_id_taken, is_unknown_conversatio
 from lifecycle.agent.gate import Gate
 from lifecycle.agent.leash_control import find_leash, kill, wait_gone, write_wrapper
 from lifecycle.agent.leftovers import reap_leftovers
-from lifecycle.agent.options import AgentSettings, Start
+from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.prompt_library import PromptLibrary
 from lifecycle.agent.rules import Rule, ToolCall, files_inside, only_our_tools
-from lifecycle.agent.session import AgentProcess, Errand
+from lifecycle.agent.session import AgentProcess
 from lifecycle.agent.summary import summary
 from lifecycle.errors import AgentFailed
 from lifecycle.events import ToolDenied, ToolStarted
@@ -51,7 +51,7 @@ class SdkAgent:
         *,
         prompts: PromptLibrary | None = None,
         rules: Sequence[Rule] = (),
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.time,  # noqa: TID251  # unless the host has another clock
     ) -> None:
         """Args:
         prompts: where the prompt of a resumption comes from.
@@ -115,9 +115,16 @@ class SdkAgent:
             return broken
         is_resumption = task.may_resume
         for _ in range(STARTS_MAX):
-            start = Start(task.session_id, is_resumption, task.max_turns, task.budget_usd)
-            prompt = self._resumed(task) if is_resumption else task.prompt
-            errand = Errand(start, prompt, self._project_dir, wrapper, task.deadline)
+            errand = Errand(
+                session_id=task.session_id,
+                is_resumption=is_resumption,
+                prompt=self._resumed(task) if is_resumption else task.prompt,
+                project_dir=self._project_dir,
+                cli_path=wrapper,
+                max_turns=task.max_turns,
+                budget_usd=task.budget_usd,
+                deadline=task.deadline,
+            )
             gate = self._gate(task.session_id, log, redact)
             process = AgentProcess(self._settings, errand, gate, log, now=self._now, redact=redact)
             evidence = await process.run(stop)

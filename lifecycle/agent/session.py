@@ -11,15 +11,14 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lifecycle.agent.evidence import Cut, Evidence
 from lifecycle.agent.failures import with_failure
 from lifecycle.agent.gate import Gate
 from lifecycle.agent.leash_control import find_leash, kill, wait_gone
-from lifecycle.agent.options import AgentSettings, Start, session_options
+from lifecycle.agent.options import AgentSettings, Errand, session_options
 from lifecycle.agent.stream import Step, StreamReader
 from lifecycle.agent.watch import Watch
 from lifecycle.ports import SessionLog, StopFlag
@@ -27,28 +26,12 @@ from lifecycle.processes import ProcessIdentity
 from states.vocabulary import Cause
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import ClaudeSDKClient, Message
+    from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, Message
 
-__all__ = ["AgentProcess", "Errand"]
+__all__ = ["AgentProcess"]
 
 # The SDK's connect(), query() and stream raise anything from ClaudeSDKError to a bare Exception, so the places that
 # call them take any Exception, and `failures` reads what it can from it.
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What one process is started for.
-
-    Attributes:
-        cli_path: what is executed: the leash's wrapper.
-        deadline: wall-clock moment to cut off, or None.
-    """
-
-    start: Start
-    prompt: str
-    project_dir: Path
-    cli_path: Path
-    deadline: float | None = None
 
 
 class AgentProcess:
@@ -74,8 +57,9 @@ class AgentProcess:
         self._connecting: asyncio.Future[Any] | None = None
         loop = asyncio.get_running_loop()
         self._alarm: asyncio.Future[Cut] = loop.create_future()
-        start = errand.start
-        self.reader = StreamReader(start.session_id, gate, now=now, redact=redact, budget_usd=start.budget_usd)
+        self.reader = StreamReader(
+            errand.session_id, gate, now=now, redact=redact, budget_usd=errand.budget_usd
+        )
         self._watch = Watch(
             gate,
             idle_timeout_s=settings.idle_timeout_s,
@@ -85,7 +69,7 @@ class AgentProcess:
             now=now,
             monotonic=loop.time,
         )
-        self._client = _client(settings, errand, gate, self._on_stderr)
+        self._client = _client(session_options(settings, errand, gate, self._on_stderr))
 
     async def run(self, stop: StopFlag) -> Evidence:
         """Start, prompt, follow and leave the agent. When this returns or raises, its process is gone.
@@ -101,7 +85,9 @@ class AgentProcess:
     async def _connect(self, stopper: asyncio.Future[Any]) -> Evidence | None:
         """Start the process; None when it is ready for its prompt."""
         connecting = self._connecting = self._task(self._client.connect())
-        await asyncio.wait({connecting, stopper}, timeout=CONNECT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {connecting, stopper}, timeout=CONNECT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        )
         if connecting.done():
             error = connecting.exception()
             return None if error is None else self._evidence(error)
@@ -110,7 +96,7 @@ class AgentProcess:
         return self._evidence(TimeoutError(f"the agent did not get ready within {CONNECT_TIMEOUT_S:g} s"))
 
     async def _converse(self, stopper: asyncio.Future[Any]) -> Evidence:
-        self._leash = find_leash(self._errand.start.session_id)
+        self._leash = find_leash(self._errand.session_id)
         await self._log.agent_started(self._leash)
         if stopper.done():
             return Evidence(cut=_STOPPED)
@@ -125,7 +111,7 @@ class AgentProcess:
         cut = await self._supervise(following, stopper)
         if cut is not None:
             await self._cut_off(cut, following)
-        if (rest := self.reader.usage.rest()):
+        if rest := self.reader.usage.rest():
             await self._log.used(rest)
         failure = following.result() if following.done() and not following.cancelled() else None
         evidence = self._evidence(failure)
@@ -135,7 +121,9 @@ class AgentProcess:
         """Wait for the end of the turn, or for a reason to cut it off."""
         waiting = {following, stopper, self._alarm}
         while True:
-            await asyncio.wait(waiting, timeout=self._watch.next_check_s(), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                waiting, timeout=self._watch.next_check_s(), return_when=asyncio.FIRST_COMPLETED
+            )
             if self._alarm.done():
                 return self._alarm.result()
             if following.done():
@@ -191,7 +179,8 @@ class AgentProcess:
             # Asked again and again: a process that is only just being started cannot be found yet.
             self._kill()
             await asyncio.wait({self._connecting}, timeout=KILL_INTERVAL_S)
-        await asyncio.gather(*self._tasks, return_exceptions=True)  # what they raised was read where it mattered
+        # What they raised was read where it mattered.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         leaving = asyncio.ensure_future(self._client.disconnect())
         await asyncio.wait({leaving}, timeout=LEAVE_TIMEOUT_S)
         if not leaving.done():
@@ -204,7 +193,7 @@ class AgentProcess:
         await asyncio.gather(leaving, return_exceptions=True)
 
     def _kill(self) -> None:
-        leash = self._leash or find_leash(self._errand.start.session_id)
+        leash = self._leash or find_leash(self._errand.session_id)
         if leash is not None:
             self._leash = leash
             kill(leash)
@@ -229,24 +218,15 @@ class AgentProcess:
         return task
 
 
-def _client(
-    settings: AgentSettings, errand: Errand, gate: Gate, on_stderr: Callable[[str], None]
-) -> ClaudeSDKClient:
+def _client(options: ClaudeAgentOptions) -> ClaudeSDKClient:
     from claude_agent_sdk import ClaudeSDKClient
 
     # Without any handler Python prints a library's errors on stderr. What failed is in our outcome.
-    logging.getLogger("claude_agent_sdk").addHandler(logging.NullHandler())
-    options = session_options(
-        settings,
-        errand.start,
-        gate,
-        project_dir=errand.project_dir,
-        cli_path=errand.cli_path,
-        on_stderr=on_stderr,
-    )
+    logging.getLogger("claude_agent_sdk").addHandler(_QUIET)  # once, however often it is said
     return ClaudeSDKClient(options)
 
 
+_QUIET: Final = logging.NullHandler()
 _STOPPED: Final = Cut(Cause.STOP, "asked to stop")
 
 CONNECT_TIMEOUT_S: Final = 60.0

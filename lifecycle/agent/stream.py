@@ -129,14 +129,20 @@ class StreamReader:
         if message.model == SYNTHETIC_MODEL:
             return step
         step.cut = self._unannounced()
-        used = self.usage.assistant(message.message_id, message.model, message.usage, message.parent_tool_use_id)
+        used = self.usage.assistant(
+            message.message_id, message.model, message.usage, message.parent_tool_use_id
+        )
         if used is not None:
             step.usage.append(used)
             step.cut = step.cut or self._overspent()
         for block in message.content:
             if isinstance(block, sdk.TextBlock) and block.text.strip():
                 step.events.append(
-                    Said(at=self._now(), session_id=self._session_id, text=one_line(self._redact(block.text[:2000])))
+                    Said(
+                        at=self._now(),
+                        session_id=self._session_id,
+                        text=one_line(self._redact(block.text[:2000])),
+                    )
                 )
         return step
 
@@ -147,7 +153,9 @@ class StreamReader:
         for block in message.content if isinstance(message.content, list) else ():
             if isinstance(block, sdk.ToolResultBlock):
                 self._gate.finished(block.tool_use_id)
-                if not self._gate.has_seen(block.tool_use_id) and not _never_ran(block.content, block.is_error):
+                if not self._gate.has_seen(block.tool_use_id) and not _never_ran(
+                    block.content, block.is_error
+                ):
                     step.cut = Cut(Cause.GATE, "a tool ran that the gate was not asked about")
         return step
 

@@ -83,7 +83,9 @@ class UsageFold:
                 return self._told(current)
         return None
 
-    def assistant(self, id_: str | None, model: str, usage: object, parent: str | None) -> MessageUsage | None:
+    def assistant(
+        self, id_: str | None, model: str, usage: object, parent: str | None
+    ) -> MessageUsage | None:
         """A message, or a block of one, as the SDK hands it over; returns what is worth making durable now.
 
         One that was streamed is told by its events. One that was not (the CLI asks again without streaming when a

@@ -18,6 +18,7 @@ from lifecycle.cli.output import print_text
 if TYPE_CHECKING:
     from lifecycle.cli.driving import Driven
     from lifecycle.observe.log import EventLog
+    from lifecycle.status import RunResult
 
 __all__ = ["demo"]
 
@@ -48,17 +49,24 @@ def demo(project_dir: Path | None, state_dir: str | None, log_format: str, log_l
       6    another manager has DIR
       129, 130, 143  interrupted; `lifecycle demo DIR` goes on
     """
-    from lifecycle.cli.driving import result_words, telling
+    from lifecycle.cli.driving import conclude, result_words
 
-    with telling(log_format, log_level) as log:
+    directory = Path()
+
+    def work(log: EventLog) -> Driven:
+        nonlocal directory
         settings = given_flags({"state_dir": state_dir}).values
         directory = _made(project_dir)
         print_text(_opening(directory))
-        driven = asyncio.run(_drive(directory, settings, log))
-    if driven.result is not None:
-        note = "             (what a real model's tokens would have cost; nothing was paid)"
-        print_text([*result_words(driven.result), note, "", *_closing(directory, is_built=driven.status == 0)])
-    return driven.status
+        return asyncio.run(_drive(directory, settings, log))
+
+    def answer(result: RunResult, status: int) -> None:
+        print_text([*result_words(result), _NO_COST, "", *_closing(directory, is_built=status == 0)])
+
+    return conclude(log_format, log_level, work, answer)
+
+
+_NO_COST: Final = "             (what a real model's tokens would have cost; nothing was paid)"
 
 
 async def _drive(directory: Path, settings: Mapping[str, Any], log: EventLog) -> Driven:

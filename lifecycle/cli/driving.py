@@ -8,26 +8,62 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from lifecycle.cli.exits import Exit, message_of, status_of_error, status_of_stop
-from lifecycle.cli.signals import StopSignals
+from lifecycle.cli.signals import Interrupted, StopSignals
 from lifecycle.errors import LifecycleError
 from lifecycle.observe.library import told_by_libraries
 from lifecycle.observe.log import EventLog, configure
-from lifecycle.observe.progress import progress_of
 
 if TYPE_CHECKING:
     from lifecycle.manager import SessionManager
     from lifecycle.status import RunResult
 
-__all__ = ["drive", "result_words", "telling"]
+__all__ = ["Driven", "conclude", "drive", "result_words", "telling"]
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """How driving ended.
+
+    Attributes:
+        result: None when a second signal cut it off.
+        status: the exit status.
+    """
+
+    result: RunResult | None
+    status: int
+
+
+def conclude(
+    log_format: str, level: str, work: Callable[[EventLog], Driven], answer: Callable[[RunResult, int], None]
+) -> int:
+    """Do the work with a log, then print the answer; return the exit status.
+
+    Args:
+        answer: prints the result, given its status.
+
+    Raises:
+        click.exceptions.Exit: the work failed; it was told.
+        Interrupted: a signal came before there was anything to stop.
+    """
+    driven: Driven | None = None
+    try:
+        with telling(log_format, level) as log:
+            driven = work(log)
+        if driven.result is not None:
+            answer(driven.result, driven.status)
+    except Interrupted:
+        if driven is None:
+            raise  # later than that, it only cuts short the telling of how it ended
+    return driven.status
 
 
 @contextmanager
@@ -67,7 +103,7 @@ async def drive(manager: SessionManager, log: EventLog, *, opened: Callable[[], 
         try:
             async with manager:
                 opened()
-                log.begin(progress_of(await manager.status(), at=time.time()))
+                log.begin(await manager.status())
                 result = await manager.run_until_shutdown()
         except asyncio.CancelledError:
             if not signals.is_forced:
@@ -77,27 +113,16 @@ async def drive(manager: SessionManager, log: EventLog, *, opened: Callable[[], 
     return Driven(result, status_of_stop(result.stop_reason, signals.first))
 
 
-class Driven:
-    """How driving ended.
-
-    Attributes:
-        result: None when a second signal cut it off.
-        status: the exit status.
-    """
-
-    def __init__(self, result: RunResult | None, status: int) -> None:
-        self.result = result
-        self.status = status
-
-
 def result_words(result: RunResult) -> list[str]:
     """The result for people."""
     reason = (result.stop_reason or result.state).replace("_", " ")
-    features = result.features
+    features = "cannot be told"
+    if result.features is not None:
+        features = f"{result.features.passing} of {result.features.total} pass" if result.features.total else "none yet"
     return [
         f"{reason}: {result.detail}" if result.detail else reason,
         f"  run        {result.run_id}",
         f"  sessions   {result.sessions}",
-        f"  features   {f'{features.passing} of {features.total} pass' if features else 'cannot be told'}",
+        f"  features   {features}",
         f"  cost       ${result.cost_usd:.2f}",
     ]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from lifecycle.cli.exits import EXIT_HELP
 from lifecycle.cli.options import as_json, config_file, given_flags, log_options, project_dir, settings_flags
 from lifecycle.cli.output import print_document, print_text
+
+if TYPE_CHECKING:
+    from lifecycle.observe.log import EventLog
+    from lifecycle.status import RunResult
 
 __all__ = ["run"]
 
@@ -55,7 +60,7 @@ def _exit_help() -> str:
 @config_file
 @log_options(level="info")
 @as_json
-def run(
+def run(  # noqa: D103  # its docstring is the help above
     project_dir: Path,
     spec_file: Path | None,
     config_file: Path | None,
@@ -64,11 +69,11 @@ def run(
     is_json: bool,
     **flags: str | None,
 ) -> int:
-    from lifecycle.cli.driving import drive, result_words, telling
+    from lifecycle.cli.driving import Driven, conclude, drive, result_words
     from lifecycle.manager import SessionManager
     from lifecycle.workspace.spec import ensure_project_dir, load_spec
 
-    with telling(log_format, log_level) as log:
+    def work(log: EventLog) -> Driven:
         settings = given_flags(flags).values
         ensure_project_dir(project_dir)
         spec = None if spec_file is None else load_spec(spec_file)
@@ -81,13 +86,15 @@ def run(
             **settings,
         )
         _ensure_credentials(project_dir, has_spec=spec is not None)
-        driven = asyncio.run(drive(manager, log))
-    if driven.result is not None:
+        return asyncio.run(drive(manager, log))
+
+    def answer(result: RunResult, status: int) -> None:
         if is_json:
-            print_document(driven.result.to_json())
+            print_document(result.to_json())
         else:
-            print_text([*result_words(driven.result), f"  more       lifecycle history {project_dir}"])
-    return driven.status
+            print_text([*result_words(result), f"  more       lifecycle history {shlex.quote(str(project_dir))}"])
+
+    return conclude(log_format, log_level, work, answer)
 
 
 def _ensure_credentials(project_dir: Path, *, has_spec: bool) -> None:

@@ -82,5 +82,5 @@ _OPENING_S = 3.0
 async def _wait(state_dir: Path, asked: Owner) -> None:
     from lifecycle.journal.lock import owner
 
-    while (found := owner(state_dir)) is not None and found.process == asked.process:
+    while (found := owner(state_dir)) is not None and found.process == asked.process:  # noqa: ASYNC110  # another process
         await asyncio.sleep(0.1)

@@ -38,6 +38,7 @@ from lifecycle.guard.syntax.tree import (
     Redirection,
     Script,
     Simple,
+    Text,
     Word,
 )
 from lifecycle.guard.values import ANY, ENV, NAME, NUM, SPLIT, is_known, shown
@@ -50,6 +51,7 @@ _PASSES_MAX = 4
 _CALLS_MAX = 8
 
 _PLAIN_NAME = re.compile(r"\\?([A-Za-z0-9_./+:\[-]+)\Z|'([A-Za-z0-9_./+-]+)'\Z|\"([A-Za-z0-9_./+-]+)\"\Z")
+_GLOB = re.compile(r"[*?\[{]")
 _DESCRIPTOR = re.compile(r"(?:[0-9]+-?|-)\Z")
 _DEVICES = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 _RESERVED_FUNCTIONS = frozenset(
@@ -110,6 +112,11 @@ class Analysis:
                 return
             for name in waiting:
                 self._call(name, self._defined[name], None, self._state.copy())
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """The names of all functions that the script defines."""
+        return frozenset(self._defined)
 
     # -- what a word asks for
 
@@ -489,7 +496,7 @@ class Analysis:
                     self._expander.inspect(redirection.body, state)
                 continue
             fields = self._expander.fields(redirection.target, state)
-            if len(fields) != 1:
+            if len(fields) != 1 or _is_glob(redirection.target):
                 raise Refused("redirection", f"{operator} needs one file, spelt literally")
             self._redirection(operator, fields[0], state)
 
@@ -520,6 +527,10 @@ def _literal_name(word: Word) -> str:
             "name", f"the program {word.raw[:60]!r} is not named literally; spell its name without quotes or expansions"
         )
     return found.group(1) or found.group(2) or found.group(3)
+
+
+def _is_glob(word: Word) -> bool:
+    return any(isinstance(part, Text) and not part.quoted and _GLOB.search(part.text) for part in word.parts)
 
 
 def _joined(states: Sequence[State]) -> State:

@@ -39,7 +39,7 @@ class LiveOutput:
             emoji=False,
         )
         self._live = Live(
-            get_renderable=self._line,
+            _Line(progress),
             console=self._console,
             auto_refresh=False,  # its own thread could outlive a terminal that hangs
             transient=True,
@@ -59,7 +59,14 @@ class LiveOutput:
     def close(self) -> None:
         self._live.stop()
 
-    def _line(self) -> Text:
+
+class _Line:
+    """The live line, made anew whenever it is drawn."""
+
+    def __init__(self, progress: Callable[[], str | None]) -> None:
+        self._progress = progress
+
+    def __rich__(self) -> Text:
         return Text(self._progress() or "", style="cyan", no_wrap=True, overflow="ellipsis")
 
 

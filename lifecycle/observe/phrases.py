@@ -12,7 +12,7 @@ from typing import Any, Final
 from lifecycle import events
 from lifecycle.events import Event
 from lifecycle.workspace.untrusted import one_line
-from states.vocabulary import State
+from states.vocabulary import Cause, State
 
 __all__ = ["phrase"]
 
@@ -68,7 +68,8 @@ def _run(told: Fields) -> str:
 def _end(told: Fields) -> str:
     if not told["outcome"]:
         return _features(told)
-    return _joined(told["outcome"].replace("_", " "), told["detail"])
+    outcome = told["outcome"].replace("_", " ")
+    return outcome if told["outcome"] == Cause.END_TURN else _joined(outcome, told["detail"])
 
 
 def _continue(told: Fields) -> str:

@@ -18,7 +18,7 @@ from lifecycle.events import Event
 from lifecycle.moments import to_iso
 from lifecycle.observe.phrases import phrase
 
-__all__ = ["FAILED", "ConsoleLine", "JsonLine", "Redaction", "fields_of"]
+__all__ = ["FAILED", "ConsoleLine", "JsonLine", "Redaction", "fields_of", "local_time"]
 
 EventDict = MutableMapping[str, Any]
 
@@ -73,7 +73,7 @@ class ConsoleLine:
             return self._styled(_style(name, level, event_dict), f"lifecycle: {event_dict['message']}")
         if "detail" in event_dict and name == "fault":
             event_dict["place"] = _innermost(event_dict["detail"])
-        time = "" if moment is None else f"{self._styled(_DIM, _local_time(moment))}  "
+        time = "" if moment is None else f"{self._styled(_DIM, local_time(moment))}  "
         said = phrase(name, _short(event_dict))
         if not said:
             raise DropEvent
@@ -95,13 +95,14 @@ def _style(name: str, level: str, told: Mapping[str, Any]) -> str:
     return _STYLES.get(level, "")
 
 
-def _local_time(iso: str) -> str:
+def local_time(iso: str) -> str:
+    """The time of day, here, of a moment in ISO 8601."""
     return datetime.fromisoformat(iso).astimezone().strftime("%H:%M:%S")
 
 
 def _short(told: Mapping[str, Any]) -> dict[str, Any]:
     """Moments as people read them: the local time alone."""
-    return {key: _local_time(value) if key in _MOMENTS else value for key, value in told.items()}
+    return {key: local_time(value) if key in _MOMENTS else value for key, value in told.items()}
 
 
 def _innermost(traceback: str) -> str:

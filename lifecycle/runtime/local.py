@@ -14,7 +14,7 @@ from states.vocabulary import RunId, SessionId
 
 if TYPE_CHECKING:
     from lifecycle.config import Config
-    from lifecycle.ports import Agent, Prompts, Verifier, Workspace
+    from lifecycle.ports import Agent, Clock, Prompts, Verifier, Workspace
 
 _LONGEST_SLEEP_S = 30.0
 """The wall clock can be set, and a laptop can sleep: look at it again at least this often."""
@@ -78,7 +78,7 @@ def local_prompts(config: Config) -> Prompts:
     return PromptLibrary(config.prompts_dir)
 
 
-def local_agent(project_dir: Path, state_dir: Path, config: Config) -> Agent:
+def local_agent(project_dir: Path, state_dir: Path, config: Config, clock: Clock) -> Agent:
     """The coding agent behind claude-agent-sdk, which is imported when the first session starts."""
     from lifecycle.agent.options import AgentSettings
     from lifecycle.agent.prompt_library import PromptLibrary
@@ -90,4 +90,4 @@ def local_agent(project_dir: Path, state_dir: Path, config: Config) -> Agent:
         session_timeout_s=config.session_timeout,
         state_dir=state_dir,
     )
-    return SdkAgent(settings, project_dir, prompts=PromptLibrary(config.prompts_dir))
+    return SdkAgent(settings, project_dir, prompts=PromptLibrary(config.prompts_dir), now=clock.now)

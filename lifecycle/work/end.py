@@ -20,10 +20,12 @@ async def end(context: WorkContext) -> Done:
             problem = f"the session could not be saved: {error}"
             await context.note(NoteKind.SAVE_FAILED, {"problem": problem})
             saved = Saved(features=facts.features, error=problem)
+    spent = await ports.journal.spent(facts.run_id)
     observation = ended(
         facts,
         saved,
         at=context.now(),
+        cost_usd=spent.cost_usd,
         jitter=ports.chance.jitter(),
         stop_requested=ports.stop.is_set(),
     )

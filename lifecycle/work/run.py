@@ -91,17 +91,19 @@ class _Log:
 
     async def used(self, usage: Sequence[MessageUsage]) -> Spent:
         spent = await self._context.ports.journal.record_usage(self._session.id, usage)
-        self.happened(
-            TurnUsed(
-                at=self._context.now(),
-                run_id=self._context.facts.run_id,
-                session_id=self._session.id,
-                turns=spent.turns,
-                cost_usd=spent.cost_usd,
-                is_priced=all(message.is_priced for message in usage),
-            )
-        )
+        if any(message.is_turn for message in usage):
+            self.happened(self._turn_used(usage, spent))
         return spent
+
+    def _turn_used(self, usage: Sequence[MessageUsage], spent: Spent) -> TurnUsed:
+        return TurnUsed(
+            at=self._context.now(),
+            run_id=self._context.facts.run_id,
+            session_id=self._session.id,
+            turns=spent.turns,
+            cost_usd=spent.cost_usd,
+            is_priced=all(message.is_priced for message in usage),
+        )
 
     async def reported_cost(self, cost_usd: float) -> Spent:
         return await self._context.ports.journal.raise_cost(self._session.id, cost_usd)

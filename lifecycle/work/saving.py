@@ -166,18 +166,18 @@ async def _judge(context: WorkContext, session: Session, record: SessionRecord) 
     if before is not None and await workspace.feature_list_content() != before:
         # It runs the agent's program, which is no more allowed to write the list than the agent.
         check = await workspace.compare_features(before)
+        broken = {"broken": to_record(check.broken), "by": "the verification command"}
+        await context.note(NoteKind.RULE_BROKEN, broken)
         tell_broken(context, session, check)
-        data = {"broken": to_record(check.broken), "by": "the verification command"}
-        await context.note(NoteKind.RULE_BROKEN, data)
         await workspace.replace_features(before)
-    data = {
+    judged: dict[str, Any] = {
         "verdict": verdict.kind,
         "detail": verdict.detail,
         "output": verdict.output,
         "claims": list(claims[:_NAMES_MAX]),
         "count": count,
     }
-    await context.note(NoteKind.VERIFIED, data)
+    await context.note(NoteKind.VERIFIED, judged)
     context.emit(
         ClaimsVerified(
             at=context.now(),

@@ -39,6 +39,7 @@ class RecordingLog:
     usage: dict[str, MessageUsage] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     broken: Exception | None = None
+    remark: str | None = None
 
     def _keep(self, name: str, value: Any = None) -> None:
         if self.broken is not None:
@@ -47,7 +48,9 @@ class RecordingLog:
 
     def _spent(self) -> Spent:
         messages = self.usage.values()
-        return Spent(sum(message.is_turn for message in messages), sum(message.cost_usd for message in messages))
+        return Spent(
+            sum(message.is_turn for message in messages), sum(message.cost_usd for message in messages)
+        )
 
     async def agent_started(self, process: ProcessIdentity | None) -> None:
         self._keep(STARTED, process)
@@ -63,6 +66,9 @@ class RecordingLog:
     async def reported_cost(self, cost_usd: float) -> Spent:
         self._keep(COST, cost_usd)
         return self._spent()
+
+    async def tool_finished(self) -> str | None:
+        return self.remark
 
     def happened(self, event: Event) -> None:
         self.events.append(event)
@@ -154,7 +160,10 @@ def processes_of(session_id: SessionId) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(SESSION_MARKER) == session_id:
+            if (
+                process.status() != psutil.STATUS_ZOMBIE
+                and process.environ().get(SESSION_MARKER) == session_id
+            ):
                 found.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
         except psutil.Error:
             continue

@@ -90,7 +90,9 @@ async def test_wrong_credentials_are_fatal_at_the_first_refusal(agent_lab: Any) 
 
 
 async def test_no_credentials_at_all_are_fatal(agent_lab: Any) -> None:
-    outcome, leg = await agent_lab.run(always(TOOL), env={"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": ""})
+    outcome, leg = await agent_lab.run(
+        always(TOOL), env={"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": ""}
+    )
     assert outcome.cause is Cause.AUTHENTICATION
     assert leg.server.requests == ()
 

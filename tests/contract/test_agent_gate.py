@@ -133,7 +133,9 @@ async def test_the_proof_is_made_once(agent_lab: Any) -> None:
     assert proof.stat().st_mtime_ns != made
 
 
-async def test_the_canary_keeps_the_credentials_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_the_canary_keeps_the_credentials_at_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """It talks to its own model, whatever the environment says."""
     async with ModelServer(text_only()) as elsewhere:
         for name, value in {

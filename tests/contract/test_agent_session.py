@@ -66,7 +66,8 @@ async def test_input_is_accounted_when_a_message_begins(agent_lab: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["claude-opus-4-5", "claude-haiku-4-5-20251001", "claude-sonnet-5", "claude-opus-5", "claude-fable-5"]
+    "model",
+    ["claude-opus-4-5", "claude-haiku-4-5-20251001", "claude-sonnet-5", "claude-opus-5", "claude-fable-5"],
 )
 async def test_the_price_table_agrees_with_the_cli(agent_lab: Any, model: str) -> None:
     usage = Usage(10_000, 2_000, cache_read_input_tokens=300_000, cache_creation_input_tokens=40_000)
@@ -139,7 +140,11 @@ async def test_a_stop_while_starting_spends_nothing(agent_lab: Any, after_s: flo
 @pytest.mark.parametrize("times", [1, 2, 3])
 @pytest.mark.parametrize("moment", ["starting", "tool", "stream"])
 async def test_a_cancel_leaves_nothing(
-    agent_lab: Any, eventually: Callable[..., Any], left_of: Callable[[SessionId], list[str]], moment: str, times: int
+    agent_lab: Any,
+    eventually: Callable[..., Any],
+    left_of: Callable[[SessionId], list[str]],
+    moment: str,
+    times: int,
 ) -> None:
     """However often, wherever: it goes on as CancelledError, soon, and the process, its tools and requests are over."""
     scenario = {
@@ -188,8 +193,12 @@ def cli_processes(leash: ProcessIdentity) -> list[psutil.Process]:
 
 
 async def test_a_killed_cli_is_resumed_where_it_was(agent_lab: Any, eventually: Callable[..., Any]) -> None:
-    """SIGKILL of the CLI in the middle of its second tool; the next leg carries the earlier turns."""
-    scenario = steps(TOOL, LONG_TOOL, ToolUse("Bash", {"command": "touch finished"}))
+    """SIGKILL of the CLI in the middle of its second tool; the next leg carries the earlier turns.
+
+    The CLI writes its transcript a moment late: the call that was running may be there, without a result, or not.
+    """
+    once = ToolUse("Bash", {"command": "test -e begun || { touch begun; sleep 60; }"})
+    scenario = steps(TOOL, once, ToolUse("Bash", {"command": "touch finished"}))
     async with agent_lab.leg(scenario) as leg:
         await eventually((agent_lab.project / "begun").exists)
         (cli,) = cli_processes(leash_of(leg))
@@ -204,7 +213,7 @@ async def test_a_killed_cli_is_resumed_where_it_was(agent_lab: Any, eventually: 
     first: ModelRequest = again.server.requests[0]
     assert first.first_user_text == "Build it."
     assert first.last_user_text.startswith("You were interrupted")
-    assert len(first.tool_results) == 2
+    assert len(first.tool_results) in (1, 2)
     assert (agent_lab.project / "finished").exists()
 
 
@@ -352,7 +361,9 @@ async def test_leftovers_are_reaped(agent_lab: Any) -> None:
     from lifecycle.agent.sdk_agent import SdkAgent
 
     marker = str(uuid.uuid4())
-    left = await asyncio.create_subprocess_exec("sleep", "300", env={**os.environ, "LIFECYCLE_SESSION_ID": marker})
+    left = await asyncio.create_subprocess_exec(
+        "sleep", "300", env={**os.environ, "LIFECYCLE_SESSION_ID": marker}
+    )
     ended = await SdkAgent(AgentSettings(), agent_lab.project).reap([], [SessionId(marker)])
     assert ended == 1
     assert await left.wait() == -signal.SIGKILL

@@ -391,6 +391,57 @@ async def test_a_crash_is_recovered_from_and_noted_but_makes_no_transition(world
     assert (await world.edges()).count("CREATE created RUN") == 4
 
 
+async def test_the_same_explicit_prompt_after_a_crash_is_not_asked_twice(world) -> None:
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    def die(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
+        raise Killed
+
+    world.behaving(die, idle)
+    with pytest.raises(Killed):
+        async with world.manager() as session:
+            await session.run("Tidy up.")
+    async with world.manager() as session:
+        result = await session.run("Tidy up.")
+    assert (result.state, result.iterations) == (State.CONTINUE, 1)
+    assert [task.prompt for task in world.agent.tasks] == ["Tidy up."] * 2
+
+
+async def test_another_explicit_prompt_comes_after_the_conversation_that_was_cut_off(world) -> None:
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    def die(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
+        raise Killed
+
+    world.behaving(die, idle)
+    with pytest.raises(Killed):
+        async with world.manager() as session:
+            await session.run("First.")
+    async with world.manager() as session:
+        result = await session.run("Second.")
+    assert result.iterations == 2
+    assert [task.prompt for task in world.agent.tasks] == ["First.", "First.", "Second."]
+
+
+async def test_a_stop_before_the_run_begins_is_for_that_run_and_no_other(world) -> None:
+    async with world.manager() as session:
+        session.stop("an early signal")
+        result = await session.run_until_shutdown()
+        assert (result.stop_reason, result.iterations) == (StopReason.INTERRUPTED, 0)
+        assert (await session.run_until_shutdown()).stop_reason is StopReason.COMPLETE
+
+
+async def test_money_spent_by_a_session_that_failed_is_counted(world) -> None:
+    def fail(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
+        raise OSError(5, "Input/output error")
+
+    world.behaving(fail, cost_usd=0.6)
+    result = await run(world, max_budget_usd=1.0)
+    assert (result.stop_reason, result.cost_usd) == (StopReason.MAX_BUDGET, 1.2)
+
+
 async def test_a_restart_in_continue_waits_only_the_rest(world) -> None:
     async with world.manager(continue_delay=100) as session:
         await session.run()

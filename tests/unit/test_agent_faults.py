@@ -17,7 +17,9 @@ from states.vocabulary import Cause, OutcomeKind
 FAILED = Result("success", is_error=True, terminal_reason="api_error")
 
 
-def api_error(status: int | None, error: str | None, text: str = "", stop_reason: str | None = None) -> Evidence:
+def api_error(
+    status: int | None, error: str | None, text: str = "", stop_reason: str | None = None
+) -> Evidence:
     result = replace(FAILED, api_error_status=status, text=text, stop_reason=stop_reason)
     return Evidence(result=result, error=error)
 
@@ -45,7 +47,10 @@ CASES = [
         Cause.BUDGET,
     ),
     (
-        Evidence(result=Result("success", is_error=True, terminal_reason="prompt_too_long"), error="invalid_request"),
+        Evidence(
+            result=Result("success", is_error=True, terminal_reason="prompt_too_long"),
+            error="invalid_request",
+        ),
         Cause.PROMPT_TOO_LONG,
     ),
     (
@@ -63,7 +68,10 @@ CASES = [
     (api_error(None, "unknown", "API Error: Connection error."), Cause.UNAVAILABLE),
     (api_error(None, "unknown", "API Error: read ECONNRESET"), Cause.UNAVAILABLE),
     (api_error(None, "unknown", "API Error: JSON Parse error: Unterminated string"), Cause.MALFORMED_REPLY),
-    (api_error(None, "unknown", "API returned an empty or malformed response; 0 stream events"), Cause.MALFORMED_REPLY),
+    (
+        api_error(None, "unknown", "API returned an empty or malformed response; 0 stream events"),
+        Cause.MALFORMED_REPLY,
+    ),
     (api_error(418, "unknown"), Cause.MALFORMED_REPLY),
     (api_error(401, "authentication_failed"), Cause.AUTHENTICATION),
     (api_error(403, "authentication_failed"), Cause.AUTHENTICATION),
@@ -142,7 +150,9 @@ def test_the_agents_last_words_are_nobodys_business() -> None:
 
 def test_an_unknown_conversation_is_recognised() -> None:
     errors = ("No conversation found with session ID: 1",)
-    assert is_unknown_conversation(Evidence(result=Result("error_during_execution", is_error=True, errors=errors)))
+    assert is_unknown_conversation(
+        Evidence(result=Result("error_during_execution", is_error=True, errors=errors))
+    )
     assert not is_unknown_conversation(Evidence(exit_code=1))
 
 
@@ -151,7 +161,11 @@ def test_a_taken_id_is_recognised() -> None:
     assert not is_id_taken(Evidence(exit_code=1, stderr="port is taken"))
 
 
-texts = st.none() | st.text(max_size=20) | st.sampled_from(["api_error", "completed", "max_turns", "refusal", "unknown"])
+texts = (
+    st.none()
+    | st.text(max_size=20)
+    | st.sampled_from(["api_error", "completed", "max_turns", "refusal", "unknown"])
+)
 
 
 @given(

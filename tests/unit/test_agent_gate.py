@@ -95,7 +95,9 @@ async def test_what_stays_in_the_project_passes(project: Path, tool: str, argume
 
 
 @pytest.mark.parametrize(("tool", "arguments"), OUTSIDE)
-async def test_what_leaves_the_project_is_refused(project: Path, tool: str, arguments: dict[str, Any]) -> None:
+async def test_what_leaves_the_project_is_refused(
+    project: Path, tool: str, arguments: dict[str, Any]
+) -> None:
     gate = Gate([only_our_tools, files_inside(project)])
     assert is_denied(await gate.before_tool(hook(tool, placed(arguments, project), project), "id", None))
 
@@ -111,7 +113,9 @@ async def test_a_project_behind_a_link_is_the_same_project(project: Path, tmp_pa
     (tmp_path / "link").symlink_to(project)
     gate = Gate([files_inside(tmp_path / "link")])
     for root in (project, tmp_path / "link"):
-        assert await gate.before_tool(hook("Read", {"file_path": str(root / "a.py")}, project), "1", None) == {}
+        assert (
+            await gate.before_tool(hook("Read", {"file_path": str(root / "a.py")}, project), "1", None) == {}
+        )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +156,9 @@ async def test_a_rule_that_takes_too_long_refuses(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("answer", [None, True, "yes", {}])
 async def test_a_rule_that_answers_nonsense_refuses(answer: Any) -> None:
-    assert is_denied(await Gate([lambda call: answer]).before_tool(hook("Bash", {"command": "ls"}), "id", None))
+    assert is_denied(
+        await Gate([lambda call: answer]).before_tool(hook("Bash", {"command": "ls"}), "id", None)
+    )
 
 
 async def test_a_gate_without_rules_refuses() -> None:

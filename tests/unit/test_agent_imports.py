@@ -20,5 +20,7 @@ sys.exit(", ".join(sorted(heavy)) or 0)
 
 
 def test_making_an_agent_imports_neither_the_sdk_nor_the_server() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr

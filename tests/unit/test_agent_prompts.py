@@ -35,7 +35,15 @@ def test_an_explicit_prompt_is_taken_word_for_word() -> None:
 @pytest.mark.parametrize("session_type", SessionType)
 def test_the_rules_are_told(session_type: SessionType) -> None:
     prompt = PromptLibrary().session_prompt(session_type, Reading(FeatureCount(0, 0)), None)
-    for word in ("feature_list.json", "passes", "app_spec.txt", "claude-progress.txt", "init.sh", "git", "reorder"):
+    for word in (
+        "feature_list.json",
+        "passes",
+        "app_spec.txt",
+        "claude-progress.txt",
+        "init.sh",
+        "git",
+        "reorder",
+    ):
         assert word in prompt, word
     assert "Nothing is known" in prompt
 

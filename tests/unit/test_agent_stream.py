@@ -50,7 +50,9 @@ def tool_result(content: Any, *, is_error: bool | None) -> UserMessage:
 
 
 def refused(attempt: int) -> SystemMessage:
-    return SystemMessage("api_retry", {"attempt": attempt, "retry_delay_ms": 500, "error_status": 401, "error": "x"})
+    return SystemMessage(
+        "api_retry", {"attempt": attempt, "retry_delay_ms": 500, "error_status": 401, "error": "x"}
+    )
 
 
 def event(kind: str, **more: Any) -> StreamEvent:
@@ -59,9 +61,17 @@ def event(kind: str, **more: Any) -> StreamEvent:
 
 @pytest.mark.parametrize(
     ("content", "is_error"),
-    [("done", False), ("done", None), ("Exit code 1\n<tool_use_error>", True), ([{"type": "text"}], True), (None, None)],
+    [
+        ("done", False),
+        ("done", None),
+        ("Exit code 1\n<tool_use_error>", True),
+        ([{"type": "text"}], True),
+        (None, None),
+    ],
 )
-def test_a_result_of_a_call_that_passed_no_gate_is_fatal(reader: StreamReader, content: Any, is_error: bool) -> None:
+def test_a_result_of_a_call_that_passed_no_gate_is_fatal(
+    reader: StreamReader, content: Any, is_error: bool
+) -> None:
     cut = reader.read(tool_result(content, is_error=is_error)).cut
     assert cut is not None
     assert cut.cause is Cause.GATE
@@ -74,7 +84,9 @@ async def test_a_result_of_a_call_that_passed_is_fine(reader: StreamReader, gate
 
 def test_a_call_that_the_cli_turned_down_itself_is_fine(reader: StreamReader) -> None:
     """An unknown tool, or wrong arguments: nothing ran, and no hook was due."""
-    turned_down = tool_result("<tool_use_error>Error: No such tool available: X</tool_use_error>", is_error=True)
+    turned_down = tool_result(
+        "<tool_use_error>Error: No such tool available: X</tool_use_error>", is_error=True
+    )
     assert reader.read(turned_down).cut is None
 
 
@@ -85,7 +97,9 @@ def test_a_call_that_the_cli_turned_down_itself_is_fine(reader: StreamReader) ->
         AssistantMessage([TextBlock("hello")], "claude-opus-5", message_id="m"),
     ],
 )
-def test_an_answer_before_the_prompt_was_announced_is_fatal(reader: StreamReader, gate: Gate, message: Any) -> None:
+def test_an_answer_before_the_prompt_was_announced_is_fatal(
+    reader: StreamReader, gate: Gate, message: Any
+) -> None:
     gate.prompt_seen = False
     cut = reader.read(message).cut
     assert cut is not None
@@ -94,12 +108,17 @@ def test_an_answer_before_the_prompt_was_announced_is_fatal(reader: StreamReader
 
 def test_the_clis_own_words_need_no_prompt(reader: StreamReader, gate: Gate) -> None:
     gate.prompt_seen = False
-    assert reader.read(AssistantMessage([TextBlock("Not logged in")], "<synthetic>", error="unknown")).cut is None
+    assert (
+        reader.read(AssistantMessage([TextBlock("Not logged in")], "<synthetic>", error="unknown")).cut
+        is None
+    )
     assert reader.error == "unknown"
 
 
 def test_a_fixed_key_is_refused_once(reader: StreamReader) -> None:
-    reader.read(SystemMessage("init", {"apiKeySource": "ANTHROPIC_API_KEY", "claude_code_version": "2.1.330"}))
+    reader.read(
+        SystemMessage("init", {"apiKeySource": "ANTHROPIC_API_KEY", "claude_code_version": "2.1.330"})
+    )
     cut = reader.read(refused(1)).cut
     assert cut is not None
     assert cut.cause is Cause.AUTHENTICATION
@@ -116,7 +135,9 @@ def test_a_login_may_be_renewed_once(reader: StreamReader) -> None:
 
 
 def test_a_retry_announces_its_pause(reader: StreamReader) -> None:
-    retry = SystemMessage("api_retry", {"attempt": 2, "retry_delay_ms": 1500, "error_status": None, "error": "unknown"})
+    retry = SystemMessage(
+        "api_retry", {"attempt": 2, "retry_delay_ms": 1500, "error_status": None, "error": "unknown"}
+    )
     step = reader.read(retry)
     assert (step.quiet_s, step.cut) == (1.5, None)
 

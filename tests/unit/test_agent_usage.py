@@ -29,12 +29,22 @@ def test_a_message_is_told_when_it_begins_and_when_it_ends() -> None:
     fold = UsageFold()
     begun = fold.event(start("m1", input_tokens=1000, output_tokens=1), None)
     assert begun is not None
-    assert (begun.message_id, begun.input_tokens, begun.output_tokens, begun.is_turn) == ("m1", 1000, 1, False)
+    assert (begun.message_id, begun.input_tokens, begun.output_tokens, begun.is_turn) == (
+        "m1",
+        1000,
+        1,
+        False,
+    )
     assert fold.event({"type": "content_block_delta"}, None) is None
     assert fold.event(delta(output_tokens=50), None) is None
     ended = fold.event(STOP, None)
     assert ended is not None
-    assert (ended.message_id, ended.input_tokens, ended.output_tokens, ended.is_turn) == ("m1", 1000, 50, True)
+    assert (ended.message_id, ended.input_tokens, ended.output_tokens, ended.is_turn) == (
+        "m1",
+        1000,
+        50,
+        True,
+    )
     assert ended.cost_usd == pytest.approx((1000 * 3 + 50 * 15) / 1e6)
     assert (fold.turns, fold.cost_usd) == (1, pytest.approx(ended.cost_usd))
 
@@ -60,7 +70,12 @@ def test_counts_never_fall() -> None:
     fold.event(delta(output_tokens=8), None)
     told = fold.event(STOP, None)
     assert told is not None
-    assert (told.input_tokens, told.output_tokens, told.cache_read_tokens, told.cache_write_tokens) == (10, 9, 70, 7)
+    assert (told.input_tokens, told.output_tokens, told.cache_read_tokens, told.cache_write_tokens) == (
+        10,
+        9,
+        70,
+        7,
+    )
 
 
 def test_what_was_not_streamed_is_told_by_the_message_itself() -> None:
@@ -68,7 +83,9 @@ def test_what_was_not_streamed_is_told_by_the_message_itself() -> None:
     told = fold.assistant("m1", SONNET, {"input_tokens": 5, "output_tokens": 6}, None)
     assert told is not None
     assert (told.output_tokens, told.is_turn) == (6, True)
-    assert fold.assistant("m1", SONNET, {"input_tokens": 5, "output_tokens": 6}, None) is None  # its second block
+    assert (
+        fold.assistant("m1", SONNET, {"input_tokens": 5, "output_tokens": 6}, None) is None
+    )  # its second block
 
 
 def test_what_was_streamed_is_told_by_its_events_only() -> None:
@@ -107,7 +124,19 @@ def test_what_was_under_way_at_the_end_is_told() -> None:
     assert fold.rest() == ()
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "message", "usage", "delta", "id", "input_tokens"]), inner, max_size=4)).filter(lambda value: isinstance(value, dict)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["type", "message", "usage", "delta", "id", "input_tokens"]),
+                inner,
+                max_size=4,
+            )
+        ),
+    ).filter(lambda value: isinstance(value, dict))
+)
 def test_odd_events_do_no_harm(event: dict[str, Any]) -> None:
     fold = UsageFold()
     for kind in ("message_start", "message_delta", "message_stop", None):
@@ -135,7 +164,9 @@ def test_models_have_their_price(model: str, input_usd: float) -> None:
     assert price.input_usd == input_usd
 
 
-@pytest.mark.parametrize("model", ["", "gpt-next", "claude", "claude-opus-50", "claude-haiku-9", "sonnet", "<synthetic>"])
+@pytest.mark.parametrize(
+    "model", ["", "gpt-next", "claude", "claude-opus-50", "claude-haiku-9", "sonnet", "<synthetic>"]
+)
 def test_an_unknown_model_is_taken_for_the_dearest_and_flagged(model: str) -> None:
     assert price_of(model) is None
     told = UsageFold().event(start("m1", model=model, input_tokens=1_000_000), None)

@@ -33,7 +33,12 @@ def gate() -> Gate:
 
 
 def watch(gate: Gate, clocks: Clocks, **changes: Any) -> Watch:
-    limits: dict[str, Any] = {"idle_timeout_s": 10.0, "tool_timeout_s": 100.0, "time_left_s": None, "deadline": None}
+    limits: dict[str, Any] = {
+        "idle_timeout_s": 10.0,
+        "tool_timeout_s": 100.0,
+        "time_left_s": None,
+        "deadline": None,
+    }
     return Watch(gate, **(limits | changes), now=lambda: clocks.wall, monotonic=lambda: clocks.mono)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -517,16 +518,24 @@ def test_help_and_status_are_quick(project: Path) -> None:
         assert min(spent_s) < 0.6, f"lifecycle {arguments[0]} took {min(spent_s):.2f} s of processor time"
 
 
+# The harness may itself run with signals ignored (nohup, a job of a script).
+AS_FROM_A_TERMINAL = (
+    "import os, signal, sys\n"
+    "for number in (signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_DFL)\n"
+    "os.execv(sys.executable, [sys.executable, '-m', 'lifecycle.cli', *sys.argv[1:]])"
+)
+
+
 def test_a_signal_outside_a_run_is_an_exit_status(project: Path) -> None:
     """`stop --wait` waits for a manager that is this process, and so for ever."""
     record(project, *a_run()[:3])
     with acquire(state_of(project), project):
         for name, expected in (("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)):
-            command = [sys.executable, "-m", "lifecycle.cli", "stop", str(project), "--wait"]
+            command = [sys.executable, "-c", AS_FROM_A_TERMINAL, "stop", str(project), "--wait"]
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
                 assert process.stdout is not None
                 assert "asked pid" in process.stdout.readline()
                 time.sleep(0.2)  # into the wait; the status is the same before it
-                process.send_signal(getattr(__import__("signal"), name))
+                process.send_signal(getattr(signal, name))
                 _, err = process.communicate(timeout=30)
             assert (process.returncode, err) == (expected, "")

@@ -6,7 +6,7 @@ import asyncio
 import io
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,14 @@ class Bench:
 
     def moves(self) -> list[str]:
         return [f"{each.source} {each.dest}" for each in asyncio.run(self.journal.transitions())]
+
+
+@pytest.fixture(autouse=True)
+def _default_signals() -> Iterator[None]:
+    """The harness itself may have been started by `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ from lifecycle.observe.log import configure
 log = configure(sys.argv[1], sys.stderr, environment=os.environ)
 for seq in range(2):
     log(Transitioned(at=time.time(), run_id="r", seq=seq, source="END", trigger="ended", dest="CONTINUE", iteration=3,
-                     features_passing=2, features_total=8, cost_usd=0.5, resume_at=time.time() + 9))
+                     features_passing=2 + seq, features_total=8, cost_usd=0.5, resume_at=time.time() + 9))
     time.sleep(0.8)
 log.close(5)
 print("rich.live" in sys.modules)
@@ -210,6 +210,7 @@ def test_on_a_terminal_a_live_line_counts_down_below_the_log() -> None:
     shown, has_rich = on_a_terminal("console", NO_COLOR="")
     assert has_rich == "True"
     assert "iteration 3 · 2/8 features · $0.50" in shown
+    assert "iteration 3 · 3/8 features · $0.50" in shown
     assert "next in 0:09" in shown
     assert "next in 0:08" in shown
     assert shown.count("END -> CONTINUE") == 2

@@ -77,7 +77,9 @@ def test_twice_is_as_good_as_once(text: str) -> None:
     assert redact(redact(text)) == redact(text)
 
 
-@pytest.mark.parametrize("piece", ["sk-", "token=", "-----BEGIN PRIVATE KEY-----", "a:b@", "--token ", "eyJ", "bearer  ", "key"])
+@pytest.mark.parametrize(
+    "piece", ["sk-", "token=", "-----BEGIN PRIVATE KEY-----", "a:b@", "--token ", "eyJ", "bearer  ", "key"]
+)
 def test_hostile_text_takes_no_time(piece: str) -> None:
     begun = time.process_time()
     Redactor(["secret-value"])(piece * (100_000 // len(piece)))

@@ -1,0 +1,222 @@
+"""Rules for npm: installing, running the project's scripts, and looking things up.
+
+Owns npm's way of reading its command line (every number of dashes, abbreviations, clusters) and which of its commands
+and settings start programs of somebody's choosing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lifecycle.guard.call import Call
+from lifecycle.guard.values import NAME, SPLIT, is_known, may_be_option, shown
+
+__all__ = ["npm"]
+
+_COMMANDS = frozenset(
+    """access adduser approve-scripts audit bin birthday bugs cache ci completion config dedupe deny-scripts deprecate diff dist-tag
+    docs doctor edit exec explain explore find-dupes fund get help help-search hook init install install-ci-test install-scripts
+    install-test link ll login logout ls org outdated owner pack ping pkg prefix profile prune publish query rebuild repo restart
+    root run sbom search set set-script shrinkwrap stage star stars start stop team test token trust undeprecate uninstall unpublish
+    unstar update version view whoami""".split()
+)
+_ALIASES = {
+    "author": "owner", "home": "docs", "issues": "bugs", "info": "view", "show": "view", "find": "search", "add": "install",
+    "unlink": "uninstall", "remove": "uninstall", "rm": "uninstall", "r": "uninstall", "un": "uninstall", "rb": "rebuild",
+    "list": "ls", "ln": "link", "create": "init", "i": "install", "it": "install-test", "cit": "install-ci-test", "u": "update",
+    "up": "update", "c": "config", "s": "search", "se": "search", "tst": "test", "t": "test", "ddp": "dedupe", "v": "view",
+    "run-script": "run", "clean-install": "ci", "clean-install-test": "install-ci-test", "x": "exec", "why": "explain", "la": "ll",
+    "verison": "version", "ic": "ci", "innit": "init", "in": "install", "ins": "install", "inst": "install", "insta": "install",
+    "instal": "install", "isnt": "install", "isnta": "install", "isntal": "install", "isntall": "install", "install-clean": "ci",
+    "isntall-clean": "ci", "hlep": "help", "dist-tags": "dist-tag", "upgrade": "update", "udpate": "update", "rum": "run",
+    "sit": "install-ci-test", "urn": "run", "ogr": "org", "add-user": "adduser",
+}  # fmt: skip
+_ACCEPTED = frozenset(
+    """audit cache ci completion config dedupe diff doctor explain find-dupes fund get help init install install-ci-test install-test
+    ll ls outdated pack ping pkg prefix prune query rebuild restart root run sbom search set shrinkwrap start stop test uninstall
+    update version view whoami bin""".split()
+)
+_GLOBAL_ACCEPTED = frozenset({"ls", "ll", "outdated", "root", "prefix", "view", "config", "get", "help", "bin", "search", "fund", "doctor"})
+_SPECS = frozenset({"install", "install-test", "pack", "diff", "update"})
+
+# Options that name a program, a file that npm loads, or a place outside. Any abbreviation of them counts.
+_REFUSED = (
+    "script-shell", "node-options", "git", "shell", "browser", "userconfig", "globalconfig", "init-module", "init.module", "editor",
+    "viewer", "node-gyp", "python", "nodedir", "onload-script", "scripts-prepend-node-path", "global-prefix", "globalprefix",
+    "global", "call", "package", "npm-path", "nodejs-path", "which-node", "gyp", "cache-folder", "tmp", "msvs-version",
+)  # fmt: skip
+_PATHS = ("prefix", "cache", "logs-dir", "pack-destination", "local-prefix", "provenance-file")
+_BOOLEAN = frozenset(
+    """all allow-same-version audit bin-links commit-hooks description dev diff-name-only dry-run engine-strict force
+    foreground-scripts format-package-lock fund git-tag-version global-style if-present ignore-scripts include-workspace-root
+    install-links json legacy-bundling legacy-peer-deps link long offline optional package-lock package-lock-only parseable
+    prefer-dedupe prefer-offline prefer-online production progress provenance read-only save save-bundle save-dev save-exact
+    save-optional save-peer save-prod shrinkwrap sign-git-commit sign-git-tag strict-peer-deps strict-ssl timing unicode
+    update-notifier usage version versions workspaces workspaces-update yes""".split()
+)
+_VALUED = frozenset(
+    """access audit-level auth-type before ca cafile cert color depth diff diff-unified fetch-retries fetch-timeout https-proxy
+    include init-author-email init-author-name init-author-url init-license init-type init-version install-strategy key libc
+    location lockfile-version loglevel maxsockets message noproxy omit only os cpu otp preid proxy registry save-prefix
+    sbom-format sbom-type scope searchlimit searchopts tag tag-version-prefix umask user-agent workspace also""".split()
+)
+_SHORTHANDS = {
+    "enjoy-by": "before", "d": "loglevel=info", "dd": "loglevel=verbose", "ddd": "loglevel=silly", "quiet": "loglevel=warn",
+    "q": "loglevel=warn", "s": "loglevel=silent", "silent": "loglevel=silent", "verbose": "loglevel=verbose", "desc": "description",
+    "help": "usage", "local": "no-global", "n": "no-yes", "no": "no-yes", "porcelain": "parseable", "readonly": "read-only",
+    "reg": "registry", "iwr": "include-workspace-root", "ws": "workspaces", "a": "all", "c": "call", "f": "force", "g": "global",
+    "L": "location", "l": "long", "m": "message", "p": "parseable", "C": "prefix", "S": "save", "B": "save-bundle",
+    "D": "save-dev", "E": "save-exact", "O": "save-optional", "P": "save-prod", "?": "usage", "H": "usage", "h": "usage",
+    "v": "version", "w": "workspace", "y": "yes",
+}  # fmt: skip
+_PACKAGE_KEY = re.compile(
+    r"(?:name|version|description|main|module|types|typings|type|license|author|keywords|homepage|repository|bugs|private|engines|"
+    r"exports|imports|files|browser|sideEffects|dependencies|devDependencies|peerDependencies|optionalDependencies|workspaces|"
+    r"browserslist|jest|prettier|eslintConfig|contributors|funding|packageManager|publishConfig)(?:[.\[][\w@/.\[\]-]*)?\Z"
+)
+_SETTING_KEY = re.compile(r"[a-z][a-z.-]*\Z|@[\w.-]+:registry\Z")
+
+
+def npm(call: Call) -> None:
+    """A command that runs no program of the caller's choosing, without settings that would."""
+    command, words, is_global = _read(call)
+    if command is None:
+        return
+    if command not in _ACCEPTED:
+        call.refuse(
+            f"the command {command!r} is not accepted: it runs, publishes or opens something outside the project's scripts",
+            "install, ci, run, test, start, ls, audit and their like are",
+        )
+    if is_global and (command not in _GLOBAL_ACCEPTED or words[:1] == ["set"]):
+        call.refuse("a global installation writes outside the project", "leave -g out")
+    call.require_directory_inside()
+    if command in ("config", "set", "get"):
+        _config(call, command, words)
+    elif command == "pkg":
+        _pkg(call, words)
+    elif command == "init" and words:
+        call.refuse(f"'init {shown(words[0])}' downloads a program and runs it", "'npm init -y' is accepted")
+    elif command == "help" and words:
+        call.refuse("'help TOPIC' opens a viewer", "'npm COMMAND --help' is accepted")
+    elif command in _SPECS:
+        for word in words:
+            _spec(call, word)
+
+
+def _read(call: Call) -> tuple[str | None, list[str], bool]:
+    """The canonical command, its words, and whether -g stands there; every setting is judged on the way."""
+    words: list[str] = []
+    command: str | None = None
+    is_global = False
+    fields = list(call.arguments)
+    at = 0
+    while at < len(fields):
+        field = fields[at]
+        at += 1
+        if field == "--":
+            rest = fields[at:]
+            if command is None and rest:
+                command, rest = _canonical(call, rest[0]), rest[1:]
+            words.extend(rest)
+            break
+        if SPLIT in field or (may_be_option(field) and not field.startswith("-")):
+            call.refuse(f"the argument {shown(field)!r} could be an option", "spell it, or put it after '--'")
+        if not field.startswith("-") or field == "-":
+            if command is None:
+                command = _canonical(call, field)
+            else:
+                words.append(field)
+            continue
+        for name, value in _settings(call, field, command is None):
+            if name == "global" or (name == "location" and (value or _next(fields, at)) == "global"):
+                is_global = True
+            if name in _PATHS:
+                call.require_inside(value if value is not None else _next(fields, at), f"--{name}")
+            if value is None and (name in _VALUED or name in _PATHS):
+                at += 1
+    return command, words, is_global
+
+
+def _next(fields: Sequence[str], at: int) -> str:
+    return fields[at] if at < len(fields) else ""
+
+
+def _settings(call: Call, field: str, before_command: bool) -> list[tuple[str, str | None]]:
+    """What one argument with dashes sets: (canonical name, value or None) pairs."""
+    name, equals, value = field.lstrip("-").partition("=")
+    if not is_known(name) or NAME in name:
+        call.refuse(f"the option {shown(field)!r} is not known literally", "spell it")
+    name = name.lower() if name.lower() in _BOOLEAN | _VALUED else name
+    if name in _BOOLEAN or name in _VALUED or name in _PATHS:
+        return [(name, value if equals else None)]
+    if name in _SHORTHANDS:
+        target, _, given = _SHORTHANDS[name].partition("=")
+        return [(target, given or (value if equals else None))]
+    if name and not equals and all(letter in _SHORTHANDS for letter in name) and not field.startswith("--"):
+        pairs = [(_SHORTHANDS[letter].partition("=")[0], None) for letter in name]
+        if any(target in _PATHS for target, _ in pairs):
+            call.refuse(f"the cluster {shown(field)!r} is not accepted", "write its options apart")
+        return [*pairs]
+    bare = name[3:] if name.startswith("no-") else name
+    if bare in ("global", "location"):
+        return [] if name.startswith("no-") else [(bare, value if equals else None)]
+    normal = bare.replace("_", "-").lower()
+    for refused in (*_REFUSED, *_PATHS):
+        if bare in _BOOLEAN | _VALUED:
+            break
+        if refused.startswith(normal):
+            call.refuse(f"the option {shown(field)!r} changes what npm runs, loads or writes", "leave it out")
+    if before_command and bare not in _BOOLEAN:
+        call.refuse(f"the option {shown(field)!r} before the command is not accepted", "put it behind the command")
+    return [(name, value if equals else None)]
+
+
+def _canonical(call: Call, word: str) -> str:
+    if not is_known(word) or NAME in word:
+        call.refuse(f"the command {shown(word)!r} is not known literally", "spell it")
+    word = re.sub("[A-Z]", lambda letter: "-" + letter.group().lower(), word)
+    if word in _COMMANDS:
+        return word
+    if word in _ALIASES:
+        return _ALIASES[word]
+    meant = {_ALIASES.get(name, name) for name in (*_COMMANDS, *_ALIASES) if name.startswith(word)}
+    if len(meant) == 1:
+        return meant.pop()
+    call.refuse(f"the command {shown(word)!r} is not one of npm's, or is ambiguous", "spell it")
+
+
+def _config(call: Call, command: str, words: list[str]) -> None:
+    if command == "config":
+        if not words or words[0] in ("list", "ls", "get", "delete", "rm", "del"):
+            return
+        if words[0] != "set":
+            call.refuse(f"'config {shown(words[0])}' is not accepted", "config get, list, set and delete are")
+        words = words[1:]
+    elif command == "get":
+        return
+    keys = [word.partition("=")[0] for word in words] if words and "=" in words[0] else words[:1]
+    for key in keys:
+        normal = key.replace("_", "-").lower()
+        if not _SETTING_KEY.match(normal) or normal in _REFUSED or normal in _PATHS:
+            call.refuse(f"the setting {shown(key)!r} changes what npm runs, loads or writes", "other settings are accepted")
+
+
+def _pkg(call: Call, words: list[str]) -> None:
+    if not words or words[0] in ("get", "fix", "delete"):
+        return
+    if words[0] != "set":
+        call.refuse(f"'pkg {shown(words[0])}' is not accepted", "pkg get, set and delete are")
+    for word in words[1:]:
+        key = word.partition("=")[0]
+        if not _PACKAGE_KEY.match(key):
+            call.refuse(f"'pkg set {shown(key)}' is not accepted: scripts are programs", "edit package.json with the Edit tool")
+
+
+def _spec(call: Call, word: str) -> None:
+    path = word.partition("@")[2] if re.match(r"@?[\w./-]+@(file:|link:|[./~])", word) else word
+    path = re.sub(r"\A(?:file|link):(?://)?", "", path)
+    if path.startswith(("/", ".", "~")) and path not in (".",):
+        call.require_inside(path, "the package")
+    if "::" in word or re.search(r"://-|--upload-pack", word):
+        call.refuse(f"the package {shown(word)!r} is not accepted", "a name, a version or a URL is")

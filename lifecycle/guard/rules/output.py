@@ -1,0 +1,38 @@
+"""What a few programs print, where a script's safety turns on it.
+
+Owns which outputs are numbers, names or the working directory. All else is unknown text.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lifecycle.guard.call import Call
+from lifecycle.guard.values import ANY, NAME, NUM
+
+__all__ = ["output_of"]
+
+_REVISION = re.compile(r"(?!-)[\w./@^~{}-]+\Z")
+_DATE = re.compile(r"\+[%YmdHMSsjyFT_.:-]+\Z")
+
+
+def output_of(call: Call) -> str:
+    """What the program prints, as a value with markers; ANY if that is not known."""
+    arguments = list(call.arguments)
+    if call.program == "pwd" and not arguments and len(call.directories) == 1:
+        return call.directories[0]
+    if call.program == "wc" and arguments and all(re.fullmatch(r"-[lcwm]|--lines|--words|--chars|--bytes", a) for a in arguments):
+        return NUM if len(arguments) == 1 else ANY
+    if call.program == "grep" and arguments and re.fullmatch(r"-[ivwxEFq]*c[ivwxEF]*", arguments[0]):
+        operands = [argument for argument in arguments[1:] if not argument.startswith("-")]
+        return NUM if len(operands) == len(arguments) - 1 and len(operands) <= 2 and not any(a > "\udc00" for a in operands) else ANY
+    if call.program == "date" and len(arguments) == 1:
+        if arguments[0] == "+%s":
+            return NUM
+        return NAME if _DATE.match(arguments[0]) else ANY
+    if call.program == "git" and arguments[:1] in (["rev-parse"], ["merge-base"]):
+        accepted = all(_REVISION.match(a) or a in ("--short", "--abbrev-ref", "--verify") for a in arguments[1:])
+        return NAME if accepted and not any("/" in a for a in arguments[1:]) and "--abbrev-ref" not in arguments else ANY
+    if call.program in ("nproc",):
+        return NUM
+    return ANY
