@@ -23,6 +23,7 @@ __all__ = ["leave_entry", "mark_of", "with_entry", "without_entries"]
 _LINES_MAX = 60
 _LINE_MAX_CHARS = 300
 _FIRST = re.compile(r"--- session (?P<number>\d{1,9}) \((?P<id>[^()\s]{1,64})\), noted by lifecycle ---")
+_NOTED = b", noted by lifecycle ---"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -72,9 +73,9 @@ def leave_entry(
 
 def mark_of(content: bytes) -> ProgressMark:
     """What the notes are that somebody wrote: made entries and blank lines are none."""
-    text, _ = _decoded(without_entries(content))
-    said = "\n".join(line.rstrip() for line in text.split("\n") if line.strip())
-    return ProgressMark.of(said.encode("utf-8", errors="surrogatepass"))
+    # By the bytes, whatever they mean: a line of UTF-16 is blank when nothing but its zeros is left.
+    lines = (line.strip(b" \t\r\0") for line in without_entries(content).split(b"\n"))
+    return ProgressMark.of(b"\n".join(line for line in lines if line))
 
 
 def with_entry(content: bytes, session: tuple[int, str], lines: Sequence[str]) -> bytes:
@@ -119,23 +120,25 @@ def _last(number: str, session_id: str) -> str:
 def _spans(rows: Sequence[str], session_id: str | None) -> list[tuple[int, int]]:
     """Where made entries stand, as lines from and to; one without an end is none."""
     spans = []
-    for first, row in enumerate(rows):
-        if not row.startswith("--- session ") or not (found := _FIRST.fullmatch(row.rstrip("\r"))):
+    first, last = 0, None
+    for at, row in enumerate(rows):
+        if not row.startswith("--- "):
             continue
-        if session_id is not None and found["id"] != session_id:
-            continue
-        last = _last(found["number"], found["id"])
-        ends = (at for at in range(first + 1, min(len(rows), first + _LINES_MAX + 3)) if rows[at].rstrip("\r") == last)
-        end = next(ends, None)
-        if end is not None:
-            spans.append((first, end + 1))
+        line = row.rstrip("\r")
+        if found := _FIRST.fullmatch(line):
+            first, last = at, _last(found["number"], found["id"])
+            if session_id is not None and found["id"] != session_id:
+                last = None
+        elif line == last and at - first <= _LINES_MAX + 1:
+            spans.append((first, at + 1))
+            last = None
     return spans
 
 
 def _decoded(content: bytes) -> tuple[str, str]:
     """The file as text that can be turned back into the same bytes, whatever they are."""
     codec = _UTF16.get(content[:2], "")
-    if codec and len(content) % 2 == 0:
+    if codec and len(content) % 2 == 0 and _NOTED not in content:  # else it only begins like UTF-16
         return content.decode(codec, errors="surrogatepass"), codec
     return content.decode("latin-1"), "latin-1"  # every byte a character: whatever it means, it stays
 
