@@ -119,7 +119,8 @@ def _salvage(
         return None
     parents = [] if head is None else [head]
     if is_staged and staged is not None:
-        parents.append(_commit(git, staged, parents, at, f"{STAGED} {words}"))
+        # Without a moment of its own, so that the same work is recognised whenever it is found.
+        parents.append(_commit(git, staged, parents, 0, f"{STAGED} the session was cut off"))
     message = "\n".join([words, "", *(f"Not kept: {line}" for line in skipped)]).strip()
     commit = _commit(git, tree, parents, at, message)
     for known in listed(git):
