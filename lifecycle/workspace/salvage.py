@@ -10,6 +10,7 @@ The commit is made of nothing but what it keeps (its moment is the caller's), so
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import stat
@@ -26,6 +27,7 @@ from lifecycle.workspace.untrusted import one_line
 
 __all__ = [
     "FILE_MAX_BYTES",
+    "INDEX_PREFIX",
     "REF_PREFIX",
     "STAGED",
     "Salvaged",
@@ -39,6 +41,9 @@ __all__ = [
 
 REF_PREFIX = "refs/lifecycle/salvage/"
 
+INDEX_PREFIX = "lifecycle-git-index-"
+"""Of temporary directories; what a killed manager left is removed with the stand-ins of `sealed_git`."""
+
 STAGED = "Staged when"
 """How the message of the commit begins that keeps what was staged and is not what the work tree holds."""
 
@@ -47,6 +52,7 @@ TOTAL_MAX_BYTES = 1 << 30
 _TIMEOUT_S = 120.0
 _PATHS_MAX_BYTES = 64 << 20
 _SKIPPED_MAX = 50
+_REFS_TRIED = 3
 _DURABLY = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=batch")
 
 
@@ -81,7 +87,7 @@ def salvage(project_dir: Path, name: str, *, at: float, words: str, untouched: S
         CommandFailed: git could not.
     """
     try:
-        with git_of(project_dir) as git, tempfile.TemporaryDirectory(prefix="lifecycle-index-") as directory:
+        with git_of(project_dir) as git, tempfile.TemporaryDirectory(prefix=INDEX_PREFIX) as directory:
             return _salvage(git, Path(directory) / "index", name, at, words, untouched)
     except CommandFailed as failure:
         if failure.reason == NO_REPOSITORY:
@@ -126,9 +132,7 @@ def _salvage(
     for known in listed(git):
         if known.commit == commit or _keeps_the_same(git, known.commit, tree, parents):
             return Salvage(known.ref, known.commit, len(changed), tuple(skipped), is_new=False)
-    ref = _free_ref(git, name)
-    git.run(*_DURABLY, "update-ref", "--no-deref", ref, commit, "0" * len(commit))
-    return Salvage(ref, commit, len(changed), tuple(skipped))
+    return Salvage(_refer(git, name, commit), commit, len(changed), tuple(skipped))
 
 
 def work_tree(ours: SealedGit, index: Path, head: str | None) -> tuple[str, list[str]]:
@@ -267,7 +271,17 @@ def listed(git: SealedGit) -> tuple[Salvaged, ...]:
     )
 
 
-def _free_ref(git: SealedGit, name: str) -> str:
+def _refer(git: SealedGit, name: str, commit: str) -> str:
+    """Make the first free reference of this name; one that a killed git left locked is passed over."""
     taken = {known.ref for known in listed(git)}
-    number = next(number for number in range(1, len(taken) + 2) if f"{REF_PREFIX}{name}-{number}" not in taken)
-    return f"{REF_PREFIX}{name}-{number}"
+    refs = (f"{REF_PREFIX}{name}-{number}" for number in itertools.count(1))
+    free = itertools.islice((ref for ref in refs if ref not in taken), _REFS_TRIED)
+    problem = CommandFailed("no reference is free")
+    for ref in free:
+        try:
+            git.run(*_DURABLY, "update-ref", "--no-deref", ref, commit, "0" * len(commit))
+        except CommandFailed as failure:
+            problem = failure
+        else:
+            return ref
+    raise problem

@@ -17,7 +17,15 @@ from lifecycle.workspace.bounded_command import CommandFailed
 from lifecycle.workspace.feature_list import FEATURE_LIST_NAME
 from lifecycle.workspace.git import head_of
 from lifecycle.workspace.progress import PROGRESS_NAME
-from lifecycle.workspace.salvage import REF_PREFIX, STAGED, Salvaged, changed_between, empty_tree, listed, work_tree
+from lifecycle.workspace.salvage import (
+    INDEX_PREFIX,
+    REF_PREFIX,
+    STAGED,
+    Salvaged,
+    changed_between,
+    empty_tree,
+    work_tree,
+)
 from lifecycle.workspace.sealed_git import SealedGit, git_of
 from lifecycle.workspace.untrusted import one_line
 
@@ -71,7 +79,7 @@ def restore_salvage(project_dir: Path, salvaged: Salvaged, *, overwrite: bool = 
             was touched.
         CommandFailed: git could not; what was written by then is written.
     """
-    with git_of(project_dir) as git, tempfile.TemporaryDirectory(prefix="lifecycle-index-") as directory:
+    with git_of(project_dir) as git, tempfile.TemporaryDirectory(prefix=INDEX_PREFIX) as directory:
         index = Path(directory) / "index"
         head = head_of(git)
         now, _ = work_tree(git.with_index(index), index, head)

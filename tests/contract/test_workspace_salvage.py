@@ -128,6 +128,15 @@ def test_other_work_gets_another_reference(repo: Repo) -> None:
     assert len(salvages(repo.path)) == 2
 
 
+def test_a_reference_that_a_killed_git_left_locked_is_passed_over(repo: Repo) -> None:
+    repo.commit(a="1")
+    repo.write(a="2")
+    locks = repo.path / ".git" / "refs" / "lifecycle" / "salvage"
+    locks.mkdir(parents=True)
+    (locks / f"{SESSION}-1.lock").touch()
+    assert keep(repo) == f"{REF_PREFIX}{SESSION}-2"
+
+
 def test_before_the_first_commit(repo: Repo) -> None:
     repo.write(a="1", b="1")
     repo.git("add", "a")
