@@ -11,7 +11,6 @@ import asyncio
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from types import MappingProxyType
 
 from lifecycle.errors import (

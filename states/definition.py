@@ -65,9 +65,9 @@ def _check_names(
 def _check_ends(rows: tuple[Transition, ...], initial: str, final: Collection[str]) -> None:
     for row in rows:
         if row.source in final:
-            raise DefinitionError(f"{str(row.source)} is final and cannot be left", row)
+            raise DefinitionError(f"{row.source!s} is final and cannot be left", row)
         if row.dest == initial:
-            raise DefinitionError(f"{str(initial)} is the pseudo-state before the start and cannot be entered", row)
+            raise DefinitionError(f"{initial!s} is the pseudo-state before the start and cannot be entered", row)
 
 
 def _check_paths(
@@ -80,11 +80,11 @@ def _check_paths(
     reached = _closure({initial}, forward)
     for state in states:
         if state not in reached:
-            raise DefinitionError(f"{str(state)} cannot be reached from {str(initial)}", _row_of(rows, state))
+            raise DefinitionError(f"{state!s} cannot be reached from {initial!s}", _row_of(rows, state))
     leads_out = _closure(set(final), backward)
     for state in states:
         if state not in leads_out:
-            raise DefinitionError(f"{str(state)} is a dead end: no final state follows", _row_of(rows, state))
+            raise DefinitionError(f"{state!s} is a dead end: no final state follows", _row_of(rows, state))
 
 
 def _closure(start: set[str], edges: Mapping[str, set[str]]) -> set[str]:

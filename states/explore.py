@@ -101,7 +101,7 @@ def successors(state: State, facts: Facts) -> Iterator[tuple[State, Facts]]:
         yield dest, normal(dest, observation.facts)
 
 
-def observations(state: State, facts: Facts) -> Iterator[Observation]:
+def observations(state: State, facts: Facts) -> Iterator[Observation]:  # noqa: C901  # one case a state
     """One representative of each class of things that the state's work can observe."""
     at = facts.at
     match state:

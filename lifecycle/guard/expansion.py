@@ -207,17 +207,34 @@ def _is_all(part: Part) -> bool:
     return isinstance(part, Text) and part.quoted and part.text in ("@", "*")
 
 
+_LITERAL = re.compile(r"[\w.-]+\Z")
+
+
 def _trimmed(value: str, operator: str, pattern: Sequence[Part]) -> str:
-    """What `${x%pattern}` and `${x##*/}` leave, for the two cases that scripts use; ANY for all else."""
-    if not is_known(value) or len(pattern) != 1 or not isinstance(pattern[0], Text):
+    """What the operators that cut, replace and change case leave, for the forms that scripts use; ANY for all else."""
+    if not is_known(value) or not all(isinstance(part, Text) for part in pattern):
         return ENV if value == ENV else ANY
-    text = pattern[0].text
-    if operator in ("%", "%%") and re.fullmatch(r"[\w.-]+", text) and value.endswith(text):
+    text = "".join(part.text for part in pattern if isinstance(part, Text))
+    if operator in ("%", "%%") and _LITERAL.match(text) and value.endswith(text):
         return value[: -len(text)]
     if operator == "##" and text == "*/":
         return value.rpartition("/")[2]
-    if operator in ("%", "%%") and text in (".*",) and NAME not in value and "/" not in value and "." in value[1:]:
+    if operator in ("%", "%%") and text == ".*" and NAME not in value and "/" not in value and "." in value[1:]:
         return value[: value.rfind(".")] if operator == "%" else value[: value.find(".", 1)]
+    if operator in ("/", "//"):
+        return _replaced(value, operator, text)
+    if operator in ("^^", "^", ",,", ",") and not text and ".." not in value:
+        return value if NAME in value else {"^^": value.upper(), ",,": value.lower()}.get(operator, ANY)
     return ANY
 
 
+def _replaced(value: str, operator: str, text: str) -> str:
+    old, slash, new = text.partition("/")
+    if not slash or not _LITERAL.match(old) or not _LITERAL.match(new) or not new.strip(".-"):
+        return ANY
+    if NAME not in value:
+        return value.replace(old, new, 1 if operator == "/" else -1)
+    directory, _, last = value.rpartition("/")
+    if NAME in directory or old in directory or not last.startswith(NAME):
+        return ANY
+    return f"{directory}/{NAME}" if directory else NAME

@@ -49,10 +49,12 @@ STEPS_MAX = 2_000  # commands walked, loops and calls unrolled; the largest scri
 _UNROLLED_MAX = 12
 _PASSES_MAX = 4
 _CALLS_MAX = 8
+_DIRECTORIES_MAX = 8
 
 _PLAIN_NAME = re.compile(r"\\?([A-Za-z0-9_./+:\[-]+)\Z|'([A-Za-z0-9_./+-]+)'\Z|\"([A-Za-z0-9_./+-]+)\"\Z")
 _GLOB = re.compile(r"[*?\[{]")
 _DESCRIPTOR = re.compile(r"(?:[0-9]+-?|-)\Z")
+_PLAIN_FILE = re.compile(r"[A-Za-z0-9_./@:+,=-]+\Z")
 _DEVICES = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 _RESERVED_FUNCTIONS = frozenset(
     """cd test true false break continue return exit echo printf read export unset local declare typeset readonly set shift eval
@@ -215,7 +217,8 @@ class Analysis:
                 failed = joined_states(failed, also_failed)
             else:
                 also_ok, failed = self._command(following, failed.copy())
-                ok = joined_states(ok, also_ok)
+                ok = ok if _leaves(following) else joined_states(ok, also_ok)
+                failed = ok if _leaves(following) else failed
         return ok, failed
 
     def _pipeline(self, command: Pipeline, state: State) -> tuple[State, State]:
@@ -237,13 +240,12 @@ class Analysis:
 
     def _case(self, command: Case, state: State) -> State:
         self._expander.value(command.subject, state)
-        ends = [state.copy()]
+        end = state.copy()
         for clause in command.clauses:
             for pattern in clause.patterns:
                 self._expander.value(pattern, state)
-            # `;&` falls through: start from any earlier end
-            ends.append(self._script(clause.body, _joined(ends).copy()))
-        return _joined(ends)
+            end = joined_states(end, self._script(clause.body, end.copy()))  # `;&` falls through from an earlier arm
+        return end
 
     def _loop(self, command: Loop, state: State) -> State:
         breaks: list[State] = []
@@ -482,6 +484,8 @@ class Analysis:
             call.refuse(f"{shown(target)!r} is not certainly inside the project", "a literal directory inside it is accepted")
         if target != "-" and not is_inside(target, self._project, state.directories[0]):
             call.refuse(f"{shown(target)!r} is not certainly inside the project", "a literal directory inside it is accepted")
+        if len(targets) > _DIRECTORIES_MAX:
+            call.refuse("where it leads depends on too many others", "join them with '&&', so that a failed cd stops")
         return State(tuple(dict.fromkeys(targets)), state.directories, state.variables, state.functions)
 
     # -- redirections
@@ -503,6 +507,8 @@ class Analysis:
     def _redirection(self, operator: str, target: str, state: State) -> None:
         if operator in (">&", "<&") and _DESCRIPTOR.match(target):
             return
+        if operator in (">&", "<&") and not _PLAIN_FILE.match(target):
+            raise Refused("redirection", f"bash expands the target of {operator} twice; a descriptor or a plainly named file is accepted")
         if target in _DEVICES:
             return
         if operator != "<&" and all(is_inside(target, self._project, directory) for directory in state.directories):
@@ -526,7 +532,14 @@ def _literal_name(word: Word) -> str:
         raise Refused(
             "name", f"the program {word.raw[:60]!r} is not named literally; spell its name without quotes or expansions"
         )
-    return found.group(1) or found.group(2) or found.group(3)
+    return next(name for name in found.groups() if name is not None)
+
+
+def _leaves(command: Command) -> bool:
+    """Whether nothing after the command runs: `cd DIR || exit`."""
+    if isinstance(command, Group) and not command.subshell and command.body.items:
+        command = command.body.items[-1].command
+    return isinstance(command, Simple) and bool(command.words) and command.words[0].bare in ("exit", "return")
 
 
 def _is_glob(word: Word) -> bool:

@@ -53,8 +53,7 @@ def joined_states(first: State, second: State) -> State:
     functions = {}
     for name in {*first.functions, *second.functions}:
         one, other = first.functions.get(name), second.functions.get(name)
-        body = one or other
-        assert body is not None
+        body = one if one is not None else second.functions[name]
         functions[name] = (body[0], one == other and body[1])
     previous = tuple(dict.fromkeys(first.previous + second.previous))
     return State(directories, previous if first.previous and second.previous else (), variables, functions)

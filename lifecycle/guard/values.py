@@ -38,6 +38,7 @@ _GLOB = re.compile(r"[*?]+|\[[^\]/]+\]")
 _SEQUENCE = re.compile(r"(-?\d{1,9}|[A-Za-z])\.\.(-?\d{1,9}|[A-Za-z])(?:\.\.-?\d{1,9})?\Z")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _FIELDS_MAX = 64
+_TRIES_MAX = 16
 
 
 def sheltered(text: str, expansion: bool = False) -> str:
@@ -93,6 +94,8 @@ def shown(field: str) -> str:
 
 
 def _globbed(text: str) -> str:
+    if text.count("[") > _FIELDS_MAX:
+        return ANY
     text = _GLOB.sub(NAME, text)
     opening = text.find("[")
     return ANY if 0 <= opening < text.rfind("]") else text
@@ -137,7 +140,7 @@ def _first_group(text: str) -> tuple[str, list[str], str] | None:
     while start >= 0:
         end, commas = _matching(text, start)
         tries += 1
-        if tries > _FIELDS_MAX:
+        if tries > _TRIES_MAX:
             return "", [ANY + SPLIT], ""
         if end > 0:
             inner = text[start + 1 : end]

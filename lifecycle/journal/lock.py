@@ -101,7 +101,7 @@ def acquire(state_dir: Path, project_dir: Path) -> ProjectLock:
         if not try_lock_directory(files[0]):
             raise _busy(project_dir, owner(state_dir) or _holder_of(files[0]))
         files.append(_open_state(state_dir, project_dir))
-        owned_by = Owner(datetime.now(UTC).isoformat(timespec="seconds"), this_process())
+        owned_by = Owner(datetime.now(UTC).isoformat(timespec="seconds"), this_process())  # noqa: TID251  # the owner's own stamp
         _write(state_dir, files[1], owned_by)
     except BaseException:
         for file in files:
@@ -137,7 +137,7 @@ _SETTLING_S: Final = 0.2
 def _forget_in_child() -> None:
     """A forked child shares the open files, and with them the locks: it must not keep them when we die."""
     for held in list(_HELD):
-        held._close()
+        held._close()  # noqa: SLF001  # same module
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -48,7 +48,8 @@ def _first_difference(before: str, after: str) -> tuple[str, str]:
     while True:
         block, changed = "\n".join(old[old_start:old_end]), "\n".join(new[new_start:new_end])
         # What deletes or inserts whole lines must hold on to a neighbour, or it would leave their newline.
-        if block.strip() and changed.strip() and before.count(block) == 1:
+        # Found from both ends, since occurrences that overlap are counted once.
+        if block.strip() and changed.strip() and before.find(block) == before.rfind(block):
             return block, changed
         if old_start > 0 and new_start > 0:
             old_start, new_start = old_start - 1, new_start - 1

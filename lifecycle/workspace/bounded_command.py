@@ -96,7 +96,8 @@ def _collect(
     process: subprocess.Popen[bytes], output_max_bytes: int, deadline_s: float
 ) -> tuple[bytes, bytes, bool]:
     """What comes on both streams until they close, the bound is reached (then True) or the time is up."""
-    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     output, complaint = bytearray(), bytearray()
     event = abandoned.get()
     with selectors.DefaultSelector() as selector:

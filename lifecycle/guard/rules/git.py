@@ -330,6 +330,8 @@ def _push(call: Call, operands: list[str], _arguments: list[str]) -> None:
 
 def _repository(call: Call, operand: str) -> None:
     """A URL of a usual kind, or a path inside."""
+    if _HELPER.search(operand):
+        call.refuse(f"the repository {shown(operand)!r} starts a helper program", "https, ssh and git URLs are accepted")
     if _URL.match(operand):
         return
     call.require_inside(operand.removeprefix("file://"), "the repository")
@@ -385,6 +387,11 @@ def _config(call: Call, arguments: list[str]) -> None:
     if any(SPLIT in operand or not is_known(operand) for operand in operands[:1]):
         call.refuse("the key is not known literally", "spell it")
     if len(operands) == 1 and "--add" not in arguments:
+        return
+    if len(operands) == 2 and re.fullmatch(r"branch\.[^:]+\.remote", operands[0]) and _REMOTE_NAME.match(operands[1]):
+        return
+    if len(operands) == 2 and re.fullmatch(r"remote\.[\w-]+\.url", operands[0]):
+        _repository(call, operands[1])
         return
     for operand in operands[:1]:
         _key(call, operand, "config")

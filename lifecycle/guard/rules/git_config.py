@@ -13,13 +13,13 @@ _SAFE = re.compile(
     r"""user\.(name|email|signingkey|useconfigonly)|(author|committer)\.(name|email)|color\.[\w.-]+|advice\.\w+|column\.\w+
     |init\.defaultbranch|core\.(autocrlf|safecrlf|eol|filemode|ignorecase|quotepath|precomposeunicode|symlinks|whitespace|abbrev
     |longpaths|logallrefupdates|compression|untrackedcache|preloadindex|commentchar|trustctime|checkstat|sharedrepository
-    |bigfilethreshold|protecthfs|protectntfs|multipackindex|commitgraph|packedgitlimit|packedgitwindowsize|looseCompression)
+    |bigfilethreshold|protecthfs|protectntfs|multipackindex|commitgraph|packedgitlimit|packedgitwindowsize|loosecompression|excludesfile)
     |branch\.[^:]+\.(merge|rebase|description)|branch\.(autosetupmerge|autosetuprebase|sort)
     |push\.(default|autosetupremote|followtags|gpgsign|recursesubmodules)|pull\.(rebase|ff|twohead|octopus)
     |fetch\.(prune|prunetags|parallel|writecommitgraph|recursesubmodules|showforcedupdates|output)
     |merge\.(ff|conflictstyle|renames|renamelimit|log|stat|verbosity|autostash|branchdesc|directoryrenames)
     |rebase\.(autosquash|autostash|stat|updaterefs|missingcommitscheck|abbreviatecommands|forkpoint)
-    |commit\.(gpgsign|verbose|cleanup|status)|tag\.(gpgsign|sort|forcesignannotated)|log\.\w+|status\.\w+|stash\.\w+
+    |gpg\.format|protocol\.version|commit\.(gpgsign|template|verbose|cleanup|status)|tag\.(gpgsign|sort|forcesignannotated)|log\.\w+|status\.\w+|stash\.\w+
     |diff\.(algorithm|renames|renamelimit|mnemonicprefix|noprefix|colormoved|colormovedws|context|interhunkcontext|submodule
     |wserrorhighlight|statgraphwidth|indentheuristic|relative|ignoresubmodules|autorefreshindex|statnamewidth|dirstat|wordregex)
     |format\.(pretty|signoff|numbered|coverletter|thread)|grep\.(linenumber|column|patterntype|extendedregexp|fullname|threads)

@@ -29,7 +29,8 @@ _FLAGS = frozenset(
     test test-force-exit test-only throw-deprecation trace-deprecation trace-exit trace-gc trace-sigint trace-sync-io trace-tls
     trace-uncaught trace-warnings trace-promises v8-options version warnings deprecation watch watch-preserve-output
     zero-fill-buffers track-heap-objects use-bundled-ca use-openssl-ca use-system-ca insecure-http-parser
-    allow-fs-read allow-addons allow-worker stack-trace-limit""".split()
+    allow-addons prof cpu-prof heap-prof use-strict harmony harmony-top-level-await harmony-import-assertions
+    harmony-shadow-realm allow-worker stack-trace-limit""".split()
 )
 _VALUED = frozenset(
     """conditions test-name-pattern test-skip-pattern test-timeout test-concurrency test-shard unhandled-rejections
@@ -37,7 +38,8 @@ _VALUED = frozenset(
     secure-heap secure-heap-min test-isolation experimental-default-type network-family-autoselection-attempt-timeout
     max-old-space-size max-semi-space-size stack-size stack-trace-limit max-old-space-size-percentage trace-event-categories
     test-coverage-exclude test-coverage-include test-coverage-lines test-coverage-functions test-coverage-branches
-    test-rerun-failures tls-min-v1.2 tls-min-v1.3 tls-max-v1.2 tls-max-v1.3 tls-cipher-list""".split()
+    test-rerun-failures tls-min-v1.2 tls-min-v1.3 tls-max-v1.2 tls-max-v1.3 tls-cipher-list cpu-prof-interval heap-prof-interval experimental-specifier-resolution
+    es-module-specifier-resolution allow-fs-read""".split()
 )
 _V8_VALUED = frozenset({"max-old-space-size", "max-semi-space-size", "stack-size", "stack-trace-limit"})
 _PATHS = frozenset({"env-file", "env-file-if-exists", "watch-path", "test-reporter-destination"})

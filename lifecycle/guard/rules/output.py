@@ -30,9 +30,19 @@ def output_of(call: Call) -> str:
         if arguments[0] == "+%s":
             return NUM
         return NAME if _DATE.match(arguments[0]) else ANY
-    if call.program == "git" and arguments[:1] in (["rev-parse"], ["merge-base"]):
-        accepted = all(_REVISION.match(a) or a in ("--short", "--abbrev-ref", "--verify") for a in arguments[1:])
-        return NAME if accepted and not any("/" in a for a in arguments[1:]) and "--abbrev-ref" not in arguments else ANY
+    if call.program == "git":
+        return _reference(arguments)
     if call.program in ("nproc",):
         return NUM
     return ANY
+
+
+def _reference(arguments: list[str]) -> str:
+    """A commit's or a branch's name: git lets none begin with a dash or a dot, or hold '..'."""
+    if arguments == ["branch", "--show-current"]:
+        return NAME
+    options = {"rev-parse": ("--short", "--abbrev-ref", "--verify"), "merge-base": (), "describe": ("--tags", "--always", "--abbrev=0")}
+    accepted = options.get(arguments[0]) if arguments else None
+    if accepted is None or not all(argument in accepted or _REVISION.match(argument) for argument in arguments[1:]):
+        return ANY
+    return NAME

@@ -47,6 +47,8 @@ def parse(text: str) -> Script:
     return _ScriptReader(text).read_script("")
 
 
+COMMANDS_MAX = 1_000
+
 _BLANK = re.compile(r"(?:[ \t]|\\\n)+")
 _REDIRECTION = re.compile(r"([0-9]+)?(<<<|<<-|<<|<&|<>|<|>>|>&|>\||>)|(&>>|&>)")
 _PROCESS = re.compile(r"[<>]\(")
@@ -63,6 +65,7 @@ class _ScriptReader(WordReader):
     def __init__(self, text: str, depth: int = 0) -> None:
         super().__init__(text, depth)
         self.heredocs = HereDocuments(self)
+        self._commands = 0
 
     def subscript_reader(self, text: str) -> WordReader:
         return _ScriptReader(text, self.depth)
@@ -172,6 +175,9 @@ class _ScriptReader(WordReader):
     # -- commands
 
     def _command(self) -> Command:
+        self._commands += 1
+        if self._commands > COMMANDS_MAX:
+            self.fail("size", f"more than {COMMANDS_MAX} commands are not judged at once; split them")
         self.skip_blank()
         if self.at >= self.end:
             self.fail("end", "the command ends where bash expects another one")
@@ -445,6 +451,8 @@ class _ScriptReader(WordReader):
         while True:
             self.skip_lines()
             if self._take(")"):
+                if self.at < self.end and self.text[self.at] not in " \t\n;&|)<>\\":
+                    self.fail("array", "a blank or a separator must follow an array")
                 return tuple(words)
             if self.text.startswith("[", self.at):
                 self.fail("array", "an array's elements are accepted without [index]=")

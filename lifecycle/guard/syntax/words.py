@@ -190,7 +190,11 @@ class WordReader:
             self.at += 2
             parts.append(self._braced(quoted))
         elif following == "[":
-            self.fail("arithmetic", "the obsolete arithmetic $[...] is not accepted; write $((...))")
+            self.at += 2
+            self.deeper()
+            parts.append(Arithmetic(self.read_expression("]"), quoted))
+            self.at += 1
+            self.depth -= 1
         elif following == "'" and not quoted:
             self._ansi_c(parts)
         elif following == '"' and not quoted:
