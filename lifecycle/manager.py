@@ -36,7 +36,14 @@ from lifecycle.journal.notes import NoteKind
 from lifecycle.journal.sqlite import SqliteJournal
 from lifecycle.ports import Agent, Chance, Clock, Journal, Note, Observer, Ports, Prompts, Verifier, Workspace
 from lifecycle.processes import ProcessIdentity, this_process
-from lifecycle.runtime.local import SystemChance, SystemClock, local_agent, local_prompts, local_verifier, local_workspace
+from lifecycle.runtime.local import (
+    SystemChance,
+    SystemClock,
+    local_agent,
+    local_prompts,
+    local_verifier,
+    local_workspace,
+)
 from lifecycle.status import RunResult, Status, read_status, result_of
 from lifecycle.stopping import LocalStopFlag
 from lifecycle.watching import EventHub

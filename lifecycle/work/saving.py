@@ -13,8 +13,8 @@ from typing import Any
 from lifecycle.errors import FeatureListInvalid
 from lifecycle.events import (
     ClaimsVerified,
-    FeaturesAppended,
     FeatureListSetAside,
+    FeaturesAppended,
     RuleBroken,
     SessionSaved,
     WorkSalvaged,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lifecycle.ports import Salvage
 from lifecycle.workspace.bounded_command import CommandFailed
-from lifecycle.workspace.git import moment, head_of
+from lifecycle.workspace.git import head_of, moment
 from lifecycle.workspace.sealed_git import NO_REPOSITORY, SealedGit, git_of
 from lifecycle.workspace.untrusted import one_line
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,10 +133,8 @@ def test_claims_are_taken_back_and_earlier_passes_and_regressions_stay(tmp_path:
     assert [f["passes"] for f in json.loads(without_claims(tmp_path, None) or b"")] == [False, False, False]
 
 
-def test_ten_thousand_features_are_compared_and_mended_in_a_tenth_of_a_second(tmp_path: Path) -> None:
-    """The best of several, since the machine is shared; a bound that is twice the promise still shows a blunder."""
-    import time
-
+def test_ten_thousand_features_are_compared_and_mended_in_no_time(tmp_path: Path) -> None:
+    """On an idle core of 2025 this takes 80 ms, and parsing the same text as JSON 10 ms; the machine may be busy."""
     plan = FeatureList.create(
         {"id": f"f{n}", "category": "functional", "description": f"Does thing {n}", "steps": ["open", "do", "look"]}
         for n in range(10_000)
@@ -142,11 +142,18 @@ def test_ten_thousand_features_are_compared_and_mended_in_a_tenth_of_a_second(tm
     ledger = Ledger(render_features(plan))
     assert ledger.plan == plan
     broken = render_features(FeatureList((*plan.features[5_000:], *plan.features[1:5_000])))
+
+    def mended() -> None:
+        (tmp_path / "feature_list.json").write_bytes(broken)
+        assert {breach.rule for breach in check_and_mend(tmp_path, ledger).broken} == {"removed", "reordered"}
+
+    assert _fastest_s(mended) < 16 * _fastest_s(lambda: json.loads(broken))
+
+
+def _fastest_s(work: Callable[[], object]) -> float:
     times = []
     for _ in range(5):
-        (tmp_path / "feature_list.json").write_bytes(broken)
-        begin = time.perf_counter()
-        checked = check_and_mend(tmp_path, ledger)
-        times.append(time.perf_counter() - begin)
-    assert {breach.rule for breach in checked.broken} == {"removed", "reordered"}
-    assert min(times) < 0.2
+        begin = time.thread_time()
+        work()
+        times.append(time.thread_time() - begin)
+    return min(times)

@@ -65,7 +65,7 @@ class Stage:
             return "Planned."
         marked = yield bash(f"mkdir {self._mark}")
         if not marked.is_error:
-            for use in self._attack:
+            for use in self._attack:  # noqa: UP028  # a tuple's iterator cannot be sent the results
                 yield use
             return "Attacked."
         yield claim("one", "two", "three")

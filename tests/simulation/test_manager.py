@@ -15,7 +15,14 @@ from lifecycle.errors import (
     ProjectBusy,
     ProjectInvalid,
 )
-from lifecycle.events import Fault, FeatureListRestored, FeatureListSetAside, Recovered, RuleBroken, Transitioned
+from lifecycle.events import (
+    Fault,
+    FeatureListRestored,
+    FeatureListSetAside,
+    Recovered,
+    RuleBroken,
+    Transitioned,
+)
 from lifecycle.journal.memory import MemoryJournal
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import AgentTask, Move, SessionRecord, TransitionRecord

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from lifecycle import SessionManager, StopReason
-from lifecycle.events import ClaimsVerified, FeaturesAppended, FeaturesChanged, RuleBroken, Transitioned, WorkSalvaged
+from lifecycle.events import (
+    ClaimsVerified,
+    FeaturesAppended,
+    FeaturesChanged,
+    RuleBroken,
+    Transitioned,
+    WorkSalvaged,
+)
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import AgentTask, Verdict, VerdictKind
 from lifecycle.testing.fakes import FakeAgent, FakeVerifier, FakeWorkspace, build, idle
