@@ -282,6 +282,7 @@ class AgentTask:
         max_turns: turns left for this session, at least 1.
         budget_usd: what may still be spent in this run, or None.
         deadline: the moment to cut off, or None.
+        time_left_s: what is left of the session's time, above 0, or None.
     """
 
     session_id: SessionId
@@ -291,6 +292,7 @@ class AgentTask:
     max_turns: int
     budget_usd: float | None = None
     deadline: float | None = None
+    time_left_s: float | None = None
 
 
 class SessionLog(Protocol):

@@ -156,7 +156,7 @@ LIMITS: tuple[tuple[StopReason, Callable[[Facts], bool]], ...] = (
 )
 
 REASONS: tuple[tuple[StopReason, Callable[[Facts], bool]], ...] = (
-    (StopReason.COMPLETE, lambda facts: facts.is_complete),
+    (StopReason.COMPLETE, lambda facts: facts.is_complete and not facts.has_asked_work),
     (StopReason.INTERRUPTED, lambda facts: facts.stop_requested),
     (StopReason.FATAL, _is_fatal),
     *LIMITS[:4],

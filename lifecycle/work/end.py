@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lifecycle.errors import ProjectInvalid
 from lifecycle.events import FeatureListSetAside, SessionSaved
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import Changes, SessionRecord
@@ -16,10 +17,10 @@ async def end(context: WorkContext) -> Done:
     """Save, if a session ran this cycle, and decide. A save that fails is a fact, not an exception."""
     ports, facts = context.ports, context.facts
     saved = Saved(features=facts.features)
-    if facts.session is not None and facts.outcome is not None:
+    if facts.session is not None and facts.has_run:
         try:
             saved = await _save(context, facts.session)
-        except OSError as error:
+        except (OSError, ProjectInvalid) as error:
             saved = Saved(features=facts.features, error=f"the session could not be saved: {error}")
     spent = await ports.journal.spent(facts.run_id)
     observation = ended(
