@@ -258,8 +258,14 @@ def from_file(file: Path, *, must_exist: bool) -> Layer:
     """The configuration file's top-level keys.
 
     Args:
-        must_exist: whether a missing file is an error (it was named) or an empty layer.
+        must_exist: whether a missing file is an error, since a person named it. Otherwise it is the project's own,
+            which the agent can write: a missing one is empty, and it may not say where the journal is.
+
+    Raises:
+        ConfigurationError: it cannot be read, is no TOML, or says what is not accepted.
     """
+    if file.exists() and not file.is_file():
+        raise ConfigurationError(str(file), "it cannot be read: it is not a regular file")
     try:
         raw = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
@@ -270,6 +276,12 @@ def from_file(file: Path, *, must_exist: bool) -> Layer:
         raise ConfigurationError(str(file), f"it cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(str(file), f"it is not valid TOML: {error}") from None
+    if not must_exist and "state_dir" in raw:
+        raise ConfigurationError(
+            f"{file}, key 'state_dir'",
+            "the project cannot say where its own journal is, since the agent can write this file; "
+            "give --state-dir, LIFECYCLE_STATE_DIR, or a file of yours with --config",
+        )
     return layer(raw, lambda setting: f"{file}, key {setting.name!r}", place=str(file))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -62,6 +62,7 @@ class Driver:
     Args:
         limits: the newest start's.
         max_turns: turns a session may take.
+        session_timeout_s: how long one may take, or None.
         works: what each state does; a host's own states add theirs.
         machine: makes the machine; a host passes one with its own table.
     """
@@ -72,12 +73,14 @@ class Driver:
         *,
         limits: Limits,
         max_turns: int,
+        session_timeout_s: float | None = None,
         works: Mapping[str, Work] = WORKS,
         machine: Callable[..., LifecycleMachine] = LifecycleMachine,
     ) -> None:
         self._ports = ports
         self._limits = limits
         self._max_turns = max_turns
+        self._session_timeout_s = session_timeout_s
         self._works = works
         self._make_machine = machine
         self._machine = machine(self)
@@ -85,7 +88,7 @@ class Driver:
         self._pending: Done | None = None
         self._seq = 0
         self._is_stale = True
-        self._pause_in: str | None = None
+        self._pause_in: Collection[str] = ()
         self._is_paused = False
 
     @property
@@ -109,14 +112,14 @@ class Driver:
         self._machine.rebase(State.NEW if last is None else last.dest)
         self._facts = None if last is None else _under(self._limits, last.facts, last.dest)
         self._seq = 0 if last is None else last.seq
+        if self._facts is not None and self._facts.prompt is None:
+            self._facts = replace(self._facts, prompt=await self._asked_since())
         self._pending = None
         self._is_paused = False
         self._is_stale = False
 
     async def start(self, observation: Observation) -> None:
         """Begin a run, or go on with a suspended one, in a machine that stands before its start."""
-        if self._is_stale:
-            await self.load()
         self._machine = self._make_machine(self)
         self._pending = Done(observation)
 
@@ -126,13 +129,19 @@ class Driver:
         if self._facts is not None:
             self._facts = _under(limits, self._facts, self.state)
 
-    def ask(self, prompt: str) -> None:
-        """Give the run that is under way an explicit prompt: it is work for the next new session."""
-        assert self._facts is not None, "a run is under way"
-        self._facts = replace(self._facts, prompt=prompt)
+    async def ask(self, prompt: str) -> None:
+        """Give the run that is under way an explicit prompt, durably: it is work for the next new session."""
+        context = self._context()
+        await context.note(NoteKind.PROMPT, {"prompt": prompt})
+        self._facts = replace(context.facts, prompt=prompt)
 
-    async def drive(self, *, pause_in: str | None = None) -> None:
-        """Fire the pending observation until the state is final, or `pause_in` is entered.
+    async def ensure_loaded(self) -> None:
+        """Load unless memory is known to agree with the journal."""
+        if self._is_stale:
+            await self.load()
+
+    async def drive(self, *, pause_in: Collection[str] = ()) -> None:
+        """Fire the pending observation until the state is final, or one of `pause_in` is entered.
 
         After an exception or a cancel, memory is rebuilt from the journal, so that both agree.
 
@@ -140,8 +149,7 @@ class Driver:
             JournalUnavailable: the record cannot be written; the machine stays where it is.
             JournalCorrupt: the record does not hold together.
         """
-        if self._is_stale:
-            await self.load()
+        await self.ensure_loaded()
         self._pause_in = pause_in
         try:
             if self._pending is None and self.is_under_way:
@@ -152,6 +160,12 @@ class Driver:
             self._is_stale = True
             await self._rebuild()
             raise
+
+    async def _asked_since(self) -> str | None:
+        """The explicit prompt that came after the last transition, if one did."""
+        assert self._facts is not None, "a run has begun"
+        notes = await self._ports.journal.notes(kind=NoteKind.PROMPT, run_id=self._facts.run_id)
+        return next((str(note.data["prompt"]) for note in reversed(notes) if note.seq == self._seq), None)
 
     async def _rebuild(self) -> None:
         """Load again, without letting a second cancel or a journal that is gone hide what is being raised."""
@@ -191,7 +205,7 @@ class Driver:
     async def entered(self, state: str) -> None:
         """The machine moved: what was pending is spent, and the new state's work begins."""
         self._pending = None
-        if state == self._pause_in:
+        if state in self._pause_in:
             self._is_paused = True
             return
         if state in self._works:
@@ -225,15 +239,21 @@ class Driver:
             results.append(await work(context))
 
         if await was_stopped(keep_result(), context.ports.stop):
-            return Done(stop_requested(context.facts, State(self.state), at=context.now()))
+            return Done(stop_requested(context.facts, self.state, at=context.now()))
         return results[0]
 
     def _failed(self, context: WorkContext, cause: Cause, detail: str) -> Done:
-        return Done(failed(context.facts, State(self.state), at=context.now(), cause=cause, detail=detail))
+        return Done(failed(context.facts, self.state, at=context.now(), cause=cause, detail=detail))
 
     def _context(self) -> WorkContext:
         assert self._facts is not None, "a run is under way"
-        return WorkContext(facts=self._facts, ports=self._ports, seq=self._seq, max_turns=self._max_turns)
+        return WorkContext(
+            facts=self._facts,
+            ports=self._ports,
+            seq=self._seq,
+            max_turns=self._max_turns,
+            session_timeout_s=self._session_timeout_s,
+        )
 
 
 def _under(limits: Limits, facts: Facts, state: str) -> Facts:

@@ -28,7 +28,7 @@ from lifecycle.config import (
     to_record,
 )
 from lifecycle.driver import Driver
-from lifecycle.errors import ConfigurationError, JournalUnavailable
+from lifecycle.errors import ConfigurationError, JournalCorrupt, JournalUnavailable
 from lifecycle.events import Event, LeftoversReaped, SpecificationChanged, StopRequested
 from lifecycle.journal.location import JOURNAL_NAME, state_directory
 from lifecycle.journal.lock import acquire, owner
@@ -49,6 +49,7 @@ from lifecycle.stopping import LocalStopFlag
 from lifecycle.watching import EventHub
 from lifecycle.work.context import emit
 from lifecycle.workspace.spec import SpecChange, ensure_project_dir, ensure_workable, install_spec
+from states.facts import Limits
 from states.new import begin, go_on, is_suspended
 from states.vocabulary import RunId, SessionId, State
 
@@ -110,6 +111,10 @@ class SessionManager:
         self._observers = (*observers, self._hub)
         self._stop = LocalStopFlag()
         self._open: _Open | None = None
+        self._is_driving = False
+        self._has_driven = False
+        self._is_spec_due = False
+        self._result: RunResult | None = None
         self._closing = AsyncExitStack()
 
     # --- coming and going -----------------------------------------------------------------------------------
@@ -147,15 +152,21 @@ class SessionManager:
             raise error
         self._closing.enter_context(acquire(state_dir, self.project_dir))
         journal = await self._open_journal(state_dir)
-        journalled = await _file_as_journalled(journal)
-        if journalled is None and error is not None:
-            raise error
-        file = journalled or file
+        if self._config_file is None:
+            journalled = await _file_as_journalled(journal)
+            if journalled is None and error is not None:
+                raise error
+            file = journalled or file
         config = resolve(self._given, self._from_environment, file)
         ports = self._bind(journal, state_dir, config)
-        driver = Driver(ports, limits=config.limits, max_turns=config.max_turns)
+        driver = Driver(
+            ports,
+            limits=config.limits,
+            max_turns=config.max_turns,
+            session_timeout_s=config.session_timeout,
+        )
         await driver.load()
-        opened = _Open(state_dir, config, file, ports, driver)
+        opened = _Open(state_dir, config.limits, file, ports, driver)
         await self._reap(opened)
         return opened
 
@@ -240,34 +251,71 @@ class SessionManager:
 
     async def _drive(self, prompt: str | None, *, pause_in: str | None) -> RunResult:
         opened = self._opened()
+        if self._is_driving:
+            raise RuntimeError("this manager is driving its project already; one task drives, others watch")
+        self._is_driving = True
+        self._result = None
+        try:
+            async with self._listening(opened):
+                await opened.driver.ensure_loaded()
+                if prompt is None or await self._drive_what_was_asked_before(opened, prompt):
+                    await self._drive_on(opened, prompt, pause_in)
+        finally:
+            self._is_driving, self._has_driven = False, True
+        facts = opened.driver.facts
+        assert facts is not None, "a driven run has facts"
+        self._result = result_of(opened.driver.state, facts)
+        return self._result
+
+    async def _drive_what_was_asked_before(self, opened: _Open, prompt: str) -> bool:
+        """Let a session take an earlier explicit prompt that none has taken. Return whether there is room for more."""
         driver = opened.driver
-        async with self._listening(opened):
-            await self._prepare(opened, prompt)
-            await driver.drive(pause_in=pause_in)
-            while driver.is_under_way and driver.facts is not None and driver.facts.prompt is not None:
-                await driver.drive(pause_in=pause_in)  # a conversation that was cut off came first
-        if not driver.is_under_way:
-            self._stop.clear()  # honoured; one asked before a run begins counts for that run
-        assert driver.facts is not None, "a driven run has facts"
-        return result_of(driver.state, driver.facts)
+        asked = None if driver.facts is None else driver.facts.prompt
+        goes_on = driver.is_under_way or (driver.facts is not None and is_suspended(driver.facts))
+        if not goes_on or asked is None or asked == prompt:
+            return True
+        await self._drive_on(opened, None, State.CONTINUE)
+        return driver.is_under_way
+
+    async def _drive_on(self, opened: _Open, prompt: str | None, pause_in: str | None) -> None:
+        """Begin a run or take one up, and drive it until it pauses with no explicit prompt left, or is over."""
+        driver = opened.driver
+        pauses = () if pause_in is None else (pause_in,)
+        await self._prepare(opened, prompt)
+        while True:
+            await driver.drive(pause_in=(State.DETECT, *pauses) if self._is_spec_due else pauses)
+            if not driver.is_under_way:
+                self._stop.clear()  # honoured
+                return
+            if self._is_spec_due:
+                await self._install_spec(opened)  # paused between two sessions
+            # A conversation that was cut off comes before the prompt that was asked since.
+            is_asked = driver.facts is not None and driver.facts.prompt is not None
+            if driver.state in pauses and not is_asked:
+                return
 
     async def _prepare(self, opened: _Open, prompt: str | None) -> None:
         driver, facts = opened.driver, opened.driver.facts
+        self._is_spec_due = self._spec is not None
         if driver.is_under_way:
-            await self._install_spec(opened, facts.run_id if facts else None)
+            if driver.state in (State.DETECT, State.CONTINUE):
+                await self._install_spec(opened)  # later, when the session that goes on is over
             if prompt is not None and not await _is_asked_already(opened, prompt):
-                driver.ask(prompt)
+                await driver.ask(prompt)
             return
+        if self._has_driven:
+            self._stop.clear()  # a stop is for the run under way, or the first one; one that came too late is void
         goes_on = facts is not None and is_suspended(facts)
         if facts is None or not goes_on or facts.counters.iterations == 0:
-            await self._check_project(opened, prompt)
+            asked = prompt or (facts.prompt if facts is not None and goes_on else None)
+            await self._check_project(opened, asked)
         now = self._clock.now()
         if facts is not None and goes_on:
-            observation = go_on(facts, at=now, limits=opened.config.limits, prompt=prompt)
+            observation = go_on(facts, at=now, limits=opened.limits, prompt=prompt)
         else:
             sessions = facts.counters.sessions if facts else 0
             observation = begin(
-                self._chance.run_id(), at=now, limits=opened.config.limits, sessions=sessions, prompt=prompt
+                self._chance.run_id(), at=now, limits=opened.limits, sessions=sessions, prompt=prompt
             )
         await self._install_spec(opened, observation.facts.run_id)
         await self._note_start(opened, observation.facts.run_id)
@@ -279,9 +327,13 @@ class SessionManager:
             ensure_workable(self.project_dir, has_spec=False)
         await opened.ports.workspace.read()
 
-    async def _install_spec(self, opened: _Open, run_id: RunId | None) -> None:
+    async def _install_spec(self, opened: _Open, run_id: RunId | None = None) -> None:
+        """Between two sessions: make the specification that was given with this start the project's."""
+        self._is_spec_due = False
         if self._spec is None:
             return
+        if run_id is None and opened.driver.facts is not None:
+            run_id = opened.driver.facts.run_id
         change = await asyncio.to_thread(install_spec, self.project_dir, self._spec)
         if change is SpecChange.UNCHANGED:
             return
@@ -300,6 +352,22 @@ class SessionManager:
         await opened.ports.journal.note(
             Note(kind=NoteKind.STARTED, at=self._clock.now(), data=data, run_id=run_id)
         )
+
+    async def continue_with(self, delay_s: float) -> RunResult:
+        """Run on to SHUTDOWN with this delay between sessions, in this context or, after it was left, in a new one.
+
+        A run that is over stays so: its result is returned.
+        """
+        if self._result is not None and self._result.state == State.SHUTDOWN:
+            return self._result
+        if self._open is None:
+            async with self._again(continue_delay=delay_s) as again:
+                return await again.run_until_shutdown()
+        delay = from_host({"continue_delay": delay_s}).values["continue_delay"]
+        self._open.limits = replace(self._open.limits, continue_delay_s=delay)
+        await self._open.driver.ensure_loaded()
+        self._open.driver.use(self._open.limits)
+        return await self.run_until_shutdown()
 
     # --- stopping and watching ------------------------------------------------------------------------------
 
@@ -342,7 +410,7 @@ class SessionManager:
             facts = opened.driver.facts
             try:
                 by = await opened.ports.journal.stop_requested(facts.run_id if facts else None, me)
-            except JournalUnavailable:
+            except (JournalUnavailable, JournalCorrupt):
                 by = None  # the driver meets the same fault, and tells it
             if by is not None:
                 self.stop(by)
@@ -369,11 +437,11 @@ class SessionManager:
 class _Open:
     """What a manager has while it has the project."""
 
-    __slots__ = ("config", "driver", "file", "ports", "state_dir")
+    __slots__ = ("driver", "file", "limits", "ports", "state_dir")
 
-    def __init__(self, state_dir: Path, config: Config, file: Layer, ports: Ports, driver: Driver) -> None:
+    def __init__(self, state_dir: Path, limits: Limits, file: Layer, ports: Ports, driver: Driver) -> None:
         self.state_dir = state_dir
-        self.config = config
+        self.limits = limits
         self.file = file
         self.ports = ports
         self.driver = driver
@@ -384,21 +452,22 @@ async def auto_continue(
 ) -> RunResult:
     """Wait out CONTINUE with this delay and run on to SHUTDOWN.
 
+    A run that this context's last manager drove to SHUTDOWN is not begun again: its result is returned.
+
     Args:
         delay_seconds: between sessions; a backoff or a stated reset is not shortened by it.
         project_dir: the project; None takes this context's last manager with all its arguments, and without one the
             current directory.
+
+    Raises:
+        ConfigurationError: the delay is not accepted.
     """
     last = _last_manager.get()
-    if last is not None and (project_dir is None or Path(project_dir) == last.project_dir):
-        if last._open is not None:  # noqa: SLF001  # same module, the class's own function
-            last._open.driver.use(replace(last._open.config.limits, continue_delay_s=delay_seconds))  # noqa: SLF001
+    if last is None or not (project_dir is None or Path(project_dir) == last.project_dir):
+        last = SessionManager(project_dir or Path.cwd(), continue_delay=delay_seconds)
+        async with last:
             return await last.run_until_shutdown()
-        manager = last._again(continue_delay=delay_seconds)  # noqa: SLF001
-    else:
-        manager = SessionManager(project_dir or Path.cwd(), continue_delay=delay_seconds)
-    async with manager:
-        return await manager.run_until_shutdown()
+    return await last.continue_with(delay_seconds)
 
 
 async def _is_asked_already(opened: _Open, prompt: str) -> bool:

@@ -398,6 +398,7 @@ class AgentTask:
         max_turns: turns left for this session, at least 1.
         budget_usd: what may still be spent in this run, or None.
         deadline: the moment to cut off, or None.
+        time_left_s: what is left of the session's time, above 0, or None.
         news: what a resumption must be told of what happened after the cut, as Markdown; may be empty.
     """
 
@@ -408,6 +409,7 @@ class AgentTask:
     max_turns: int
     budget_usd: float | None = None
     deadline: float | None = None
+    time_left_s: float | None = None
     news: str = ""
 
 

@@ -106,7 +106,14 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"\b(x-api-key['\"]?\s*[:=]\s*['\"]?)[^\s'\",;]+", re.IGNORECASE, rf"\1{REDACTED}"),
         # NAME=value, "name": "value", --name value, where the name says that it is one
         (
-            rf"([\w-]{{0,64}}{_NAMES}\w{{0,32}}['\"]?\s*[=:]\s*)(?!\[redacted\])(?:'[^']*'|\"[^\"]*\"|[^\s'\",;]+)",
+            rf"([\w-]{{0,64}}{_NAMES}\w{{0,32}}['\"]?\s*=\s*)(?!\[redacted\])(?:'[^']*'|\"[^\"]*\"|[^\s'\",;]+)",
+            re.IGNORECASE,
+            rf"\1{REDACTED}",
+        ),
+        # NAME: value, where prose is likely: only what is quoted, or is long and has a digit as words have not
+        (
+            rf"([\w-]{{0,64}}{_NAMES}\w{{0,32}}['\"]?\s*:\s*)(?!\[redacted\])"
+            r"(?:'[^']+'|\"[^\"]+\"|(?=[^\s'\",;]{0,64}\d)[^\s'\",;]{8,})",
             re.IGNORECASE,
             rf"\1{REDACTED}",
         ),

@@ -18,6 +18,8 @@ def delay_elapsed(facts: Facts, *, at: float) -> Observation:
             facts,
             at=at,
             session=facts.session if facts.has_open_session else None,
+            session_type=facts.session_type if facts.has_open_session else None,
+            has_run=False,
             outcome=None,
             save_error=None,
             verify_error=None,

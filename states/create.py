@@ -18,14 +18,15 @@ def plan(facts: Facts, fresh_id: SessionId) -> Session:
         type=facts.session_type or SessionType.INIT,
         number=facts.counters.sessions + 1,
         iteration=facts.counters.iterations + 1,
+        is_asked=facts.prompt is not None,
     )
 
 
 def created(facts: Facts, session: Session, *, at: float) -> Observation:
     """The session is durable with this transition, and so is its count: an iteration is a new session in RUN."""
     if session.is_resumption:
-        return Observation(Trigger.CREATED, replace(facts, at=at, session=session))
+        return Observation(Trigger.CREATED, replace(facts, at=at, session=session, has_run=True))
     counters = replace(facts.counters, iterations=session.iteration, sessions=session.number)
     return Observation(
-        Trigger.CREATED, replace(facts, at=at, session=session, counters=counters, prompt=None)
+        Trigger.CREATED, replace(facts, at=at, session=session, counters=counters, prompt=None, has_run=True)
     )

@@ -14,6 +14,9 @@ from states.vocabulary import Cause, OutcomeKind, StopReason
 BACKOFF_FIRST_S = 2.0
 BACKOFF_MAX_S = 600.0
 
+KILLS_FORGIVEN = 5
+"""An agent that is killed before it did anything, so often in a row, is simply started again after the delay."""
+
 
 @dataclass(frozen=True, slots=True)
 class Continue:
@@ -63,7 +66,7 @@ def next_cycle(facts: Facts) -> Continue:
     if outcome is not None and outcome.until is not None and outcome.until > at:
         # Never sooner than the first backoff: a server whose resets are always "just now" must not make us spin.
         return Continue(max(outcome.until, at + BACKOFF_FIRST_S), "the service said when it is ready again")
-    if needs_backoff(facts):
+    if needs_backoff(facts) and not _is_forgiven(facts):
         delay_s = backoff_s(facts.counters.retries, facts.jitter)
         return Continue(at + delay_s, f"backoff {facts.counters.retries} after {_what_failed(facts)}")
     if facts.has_open_session:
@@ -103,6 +106,11 @@ def backoff_s(retries: int, jitter: float) -> float:
     """
     doublings = min(max(retries, 1) - 1, 32)
     return min(BACKOFF_FIRST_S * float(2**doublings), BACKOFF_MAX_S) * (0.5 + jitter / 2)
+
+
+def _is_forgiven(facts: Facts) -> bool:
+    was_killed = facts.outcome is not None and facts.outcome.kind is OutcomeKind.CUT_OFF
+    return was_killed and facts.save_error is None and facts.counters.retries <= KILLS_FORGIVEN
 
 
 def _is_fatal(facts: Facts) -> bool:
@@ -156,7 +164,7 @@ LIMITS: tuple[tuple[StopReason, Callable[[Facts], bool]], ...] = (
 )
 
 REASONS: tuple[tuple[StopReason, Callable[[Facts], bool]], ...] = (
-    (StopReason.COMPLETE, lambda facts: facts.is_complete),
+    (StopReason.COMPLETE, lambda facts: facts.is_complete and not facts.has_asked_work),
     (StopReason.INTERRUPTED, lambda facts: facts.stop_requested),
     (StopReason.FATAL, _is_fatal),
     *LIMITS[:4],

@@ -73,7 +73,9 @@ class Session:
         number: its place in the project's life, from 1.
         iteration: its place in the run, from 1.
         is_resumption: whether this cycle takes up a conversation that was cut off.
+        is_asked: whether it answers an explicit prompt; such work is not done because every feature passes.
         is_over: whether the next cycle begins a fresh one.
+        ran_s: how long it has run, over all its cycles.
         has_progressed: whether a feature passed newly or a commit was made in any of its cycles.
     """
 
@@ -82,8 +84,10 @@ class Session:
     number: int
     iteration: int
     is_resumption: bool = False
+    is_asked: bool = False
     is_over: bool = False
     has_progressed: bool = False
+    ran_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class Facts:
         suspended_s: how long it lay suspended (`interrupted`) since; does not count for `max_duration`.
         features: None where it cannot be told, which is never the same as "none left".
         prompt: an explicit prompt that no session has taken yet.
+        has_run: whether the agent was to run in this cycle, so that END has something to save.
         outcome: this cycle's, once there is one.
         save_error: why END could not save everything, or None.
         verify_error: why END could not have the session's claims verified, or None.
@@ -134,6 +139,7 @@ class Facts:
     session_type: SessionType | None = None
     session: Session | None = None
     prompt: str | None = None
+    has_run: bool = False
     outcome: Outcome | None = None
     stop_requested: bool = False
     save_error: str | None = None
@@ -147,6 +153,12 @@ class Facts:
     def is_complete(self) -> bool:
         """Whether every feature is known to pass."""
         return self.features is not None and self.features.is_complete
+
+    @property
+    def has_asked_work(self) -> bool:
+        """Whether somebody asked for something that no session has finished yet."""
+        is_open = self.session is not None and self.session.is_asked and self.has_open_session
+        return self.prompt is not None or is_open
 
     @property
     def has_open_session(self) -> bool:

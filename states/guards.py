@@ -13,7 +13,7 @@ Guard = Callable[[Facts], bool]
 
 def has_work(facts: Facts) -> bool:
     """Whether a session is worth paying for, and may be: something does not pass yet, or was asked for."""
-    return (facts.prompt is not None or not facts.is_complete) and has_room(facts)
+    return (facts.has_asked_work or not facts.is_complete) and has_room(facts)
 
 
 def has_nothing_to_do(facts: Facts) -> bool:

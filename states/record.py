@@ -15,11 +15,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from states.errors import RecordInvalid
 from states.facts import Facts
 
-VERSION = 2
+VERSION = 1
 
-_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    1: lambda facts: {**facts, "verify_error": None},
-}
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Version n -> how its data becomes version n + 1."""
 
 

@@ -32,7 +32,7 @@ class Transition:
 S, T = State, Trigger
 
 _NEEDS_WORK = "the project says INIT or CONTINUE"
-_NOTHING_LEFT = "everything already passes: no session is paid for"
+_NOTHING_LEFT = "everything already passes, or a limit is used up: no session is paid for"
 _IDENTIFIED = "a session id is allotted and durable before anything is spent"
 _TURN_OVER = "the agent's turn is over, however it ended: carries the classified outcome"
 _NOT_DONE = "this state's work could not be done: classified, never a crash"

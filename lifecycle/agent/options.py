@@ -42,11 +42,12 @@ class AgentSettings:
         idle_timeout_s: how long nothing may arrive while no tool runs. 300 s outlasts every silence that ends well
             (120 s to the first byte, answers that are not streamed), and cuts the stalls that the CLI itself notices
             after more than 800 s, or never when the service keeps pinging.
-        session_timeout_s: how long one leg of a session may take, or None.
+        session_timeout_s: how long any leg of a session may take, or None; the lifecycle itself gives a task's time.
         tool_timeout_s: the longest that one Bash command may ask for.
         cli_path: the CLI; None takes the one that came with the SDK.
         env: variables set for the CLI, over the inherited ones.
-        state_dir: where the leash's wrapper and the gate's proof are kept; None uses a temporary directory.
+        state_dir: where the leash's wrapper is kept; None uses a temporary directory.
+        proof_dir: where the gate's proof is kept, for all projects; None takes `state_dir`.
     """
 
     model: str = "claude-sonnet-4-5-20250929"
@@ -57,6 +58,7 @@ class AgentSettings:
     cli_path: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     state_dir: Path | None = None
+    proof_dir: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Errand:
         max_turns: turns that are left.
         budget_usd: what may be spent, or None.
         deadline: wall-clock moment to cut off, or None.
+        time_left_s: seconds after which the session is over, or None.
     """
 
     session_id: SessionId
@@ -79,6 +82,7 @@ class Errand:
     max_turns: int
     budget_usd: float | None = None
     deadline: float | None = None
+    time_left_s: float | None = None
 
 
 def session_options(

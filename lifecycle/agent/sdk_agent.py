@@ -124,6 +124,7 @@ class SdkAgent:
                 max_turns=task.max_turns,
                 budget_usd=task.budget_usd,
                 deadline=task.deadline,
+                time_left_s=task.time_left_s,
             )
             gate = self._gate(task.session_id, log, redact)
             process = AgentProcess(self._settings, errand, gate, log, now=self._now, redact=redact)
@@ -139,12 +140,13 @@ class SdkAgent:
     async def _prove(self, cli_path: Path, stop: StopFlag) -> Evidence | None:
         """Make sure that the gate holds with this program; None when it does."""
         proof = Proof.wanted(cli_path)
-        if proof in self._proven or proof.is_kept(self._directory()):
+        place = self._settings.proof_dir or self._directory()
+        if proof in self._proven or proof.is_kept(place):
             return None
         broken = await prove_gate(self._settings, cli_path, stop)
         if broken is None:
             self._proven.add(proof)
-            proof.keep(self._directory())
+            proof.keep(place)
         return broken
 
     def _resumed(self, task: AgentTask) -> str:

@@ -64,7 +64,7 @@ class AgentProcess:
             gate,
             idle_timeout_s=settings.idle_timeout_s,
             tool_timeout_s=settings.tool_timeout_s,
-            time_left_s=settings.session_timeout_s,
+            time_left_s=_shorter(settings.session_timeout_s, errand.time_left_s),
             deadline=errand.deadline,
             now=now,
             monotonic=loop.time,
@@ -238,3 +238,7 @@ KILL_TIMEOUT_S: Final = 2.0
 KILL_INTERVAL_S: Final = 0.02
 STDERR_LINES_MAX: Final = 20
 STDERR_CHARS_MAX: Final = 500
+
+
+def _shorter(*times_s: float | None) -> float | None:
+    return min((time_s for time_s in times_s if time_s is not None), default=None)

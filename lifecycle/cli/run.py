@@ -117,7 +117,7 @@ def _ensure_credentials(project_dir: Path, *, has_spec: bool) -> None:
     features = read_feature_list(project_dir)
     if features is None or not features.count.is_complete:
         raise ConfigurationError(
-            "credentials",
+            "no credentials",
             f"the agent has nothing to log in with; set {CREDENTIAL_VARIABLES[0]}, or log in with `claude`. "
             "`lifecycle demo` shows everything without an account",
         )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lifecycle.guard.arithmetic import assigned_names, check_expression
+from lifecycle.guard.names import names
 from lifecycle.guard.state import State
 from lifecycle.guard.syntax.tree import (
     Arithmetic,
@@ -27,8 +28,9 @@ from lifecycle.guard.values import ANY, ENV, JOB, NAME, NUM, SPLIT, assigned, fi
 __all__ = ["Expander"]
 
 _VALUE_MAX_CHARS = 2_000
-_NUMBERS = frozenset(
-    "? # $ RANDOM SRANDOM SECONDS LINENO EPOCHSECONDS UID EUID PPID BASHPID SHLVL COLUMNS LINES OPTIND BASH_SUBSHELL".split()
+_NUMBERS = names(
+    """? # $ RANDOM SRANDOM SECONDS LINENO EPOCHSECONDS UID EUID PPID BASHPID SHLVL COLUMNS LINES OPTIND
+    BASH_SUBSHELL"""
 )
 
 
@@ -131,7 +133,7 @@ class Expander:
         operator = part.operator
         if not operator:
             return value
-        if operator in ("length",):
+        if operator == "length":
             return NUM
         if operator in ("keys", "@"):
             return ANY

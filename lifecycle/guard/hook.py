@@ -42,7 +42,7 @@ def create_bash_security_hook(
         project: the directory to be held to; the current one by default.
         on_verdict: told every command and its verdict, for an audit log; if it raises, the command is denied.
     """
-    root = os.path.abspath(os.fspath(project) if project is not None else os.getcwd())  # noqa: PTH100, PTH109
+    root = os.path.abspath(os.fspath(project) if project is not None else os.getcwd())
 
     async def hook(input_data: Any, tool_use_id: str | None, context: Any) -> dict[str, Any]:
         try:

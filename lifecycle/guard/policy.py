@@ -118,8 +118,8 @@ def _judge(
         raise Refused("input", "the command must be a string")
     check_characters(text)
     script = parse(text)
-    root = absolute(os.path.abspath(os.fspath(project) if project is not None else os.getcwd()))  # noqa: PTH100, PTH109
-    start = absolute(os.path.join(root, os.fspath(cwd))) if cwd is not None else root  # noqa: PTH118
+    root = absolute(os.path.abspath(os.fspath(project) if project is not None else os.getcwd()))
+    start = absolute(os.path.join(root, os.fspath(cwd))) if cwd is not None else root
     known_home = home if home is not None else os.environ.get("HOME", "")
     if not known_home.startswith("/") or root == absolute(known_home):
         known_home = "/~"  # a home that is unknown, or is the project itself, is never inside it

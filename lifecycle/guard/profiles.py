@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from lifecycle.errors import ConfigurationError
 from lifecycle.guard.call import Call
+from lifecycle.guard.names import names
 from lifecycle.guard.rules import RULES, Rule
 from lifecycle.guard.values import NAME, may_be_option, shown
 
@@ -48,22 +49,25 @@ class Profile:
 
 
 _BUILTINS = frozenset({"[", "test", "true", "false", ":", "break", "continue", "cd"})
-_MINIMAL = _BUILTINS | frozenset(
-    "ls cat head tail wc grep cp mkdir chmod pwd npm node git ps lsof sleep pkill".split()
+_MINIMAL = _BUILTINS | names("ls cat head tail wc grep cp mkdir chmod pwd npm node git ps lsof sleep pkill")
+_STANDARD_BUILTINS = names(
+    """echo printf exit return wait read export local readonly declare unset set command source . type kill
+    jobs"""
 )
-_STANDARD = _MINIMAL | frozenset(
-    # builtins
-    """echo printf exit return wait read export local readonly declare unset set command source . type kill jobs"""
-    # reading and transforming
-    """ find diff cmp comm sort uniq cut tr sed awk gawk mawk paste fold nl rev tac od hexdump column expand unexpand join
-    egrep fgrep rg jq stat file du df tree date basename dirname realpath readlink which seq expr md5sum sha1sum sha256sum base64
-    whoami id uname hostname uptime free nproc env xargs timeout nice nohup stdbuf time printenv"""
-    # writing inside the project
-    """ touch tee mv ln rmdir"""
-    # shells, languages, package managers, build tools
-    """ sh bash python python3 pip pip3 uv pytest ruff mypy black isort flake8 npx yarn pnpm make cargo go gofmt tsc eslint prettier
-    curl""".split()
+_READING = names(
+    """find diff cmp comm sort uniq cut tr sed awk gawk mawk paste fold nl rev tac od hexdump column expand
+    unexpand join egrep fgrep rg jq stat file du df tree date basename dirname realpath readlink which seq
+    expr md5sum sha1sum sha256sum base64 whoami id uname hostname uptime free nproc env xargs timeout nice
+    nohup stdbuf time printenv"""
 )
+_WRITING = names(
+    """touch tee mv ln rmdir"""
+)
+_LANGUAGES = names(
+    """sh bash python python3 pip pip3 uv pytest ruff mypy black isort flake8 npx yarn pnpm make cargo go gofmt
+    tsc eslint prettier curl"""
+)
+_STANDARD = _MINIMAL | _STANDARD_BUILTINS | _READING | _WRITING | _LANGUAGES
 PROFILES: dict[str, Profile] = {
     "minimal": Profile("minimal", _MINIMAL),
     "standard": Profile("standard", _STANDARD, rules={"chmod": RULES["chmod_any"]}),
@@ -84,7 +88,7 @@ def profile_from(table: Mapping[str, object], source: str = "[guard]") -> Profil
     """
     unknown = set(table) - {"profile", "allow", "deny", "programs"}
     if unknown:
-        raise ConfigurationError(source, f"unknown key {sorted(unknown)[0]!r}; profile, allow, deny and programs are accepted")
+        raise ConfigurationError(source, f"unknown key {min(unknown)!r}; profile, allow, deny and programs are accepted")
     name = table.get("profile", DEFAULT_PROFILE)
     base = PROFILES.get(name) if isinstance(name, str) else None
     if base is None:
@@ -118,7 +122,7 @@ def _narrowing(program: str, rule: object, source: str) -> Rule:
         raise ConfigurationError(place, "must be a table")
     unknown = set(rule) - {"subcommands", "deny_arguments", "paths_inside"}
     if unknown:
-        raise ConfigurationError(place, f"unknown key {sorted(unknown)[0]!r}; subcommands, deny_arguments and paths_inside are accepted")
+        raise ConfigurationError(place, f"unknown key {min(unknown)!r}; subcommands, deny_arguments and paths_inside are accepted")
     subcommands = _strings(rule, "subcommands", place)
     try:
         denied = [re.compile(pattern) for pattern in _strings(rule, "deny_arguments", place)]

@@ -8,10 +8,11 @@ what bash cannot parse is refused by our own grammar.
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import TYPE_CHECKING
 
+from lifecycle.guard.names import names
 from lifecycle.guard.refusal import Refused
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ __all__ = ["check_second_reading", "names_seen"]
 _LITERAL = re.compile(r"[A-Za-z_./][A-Za-z0-9_./+-]*\Z")
 _HERE_DOCUMENT = re.compile(r"<<(?!<)")
 # Words that the other grammar takes for programs: keywords in places that it does not know.
-_KEYWORDS = frozenset({"time", "coproc", "select", "!", "{", "}", "]]", "in", "do", "done", "-p", "--"})
+_KEYWORDS = names(
+    """time coproc select if then elif else fi case esac for while until do done in function -p --"""
+)
 
 
-def check_second_reading(text: str, judged: Set[str]) -> None:
+def check_second_reading(text: str, judged: AbstractSet[str]) -> None:
     """Refuse a text in which the other parser sees a program that was not judged.
 
     Args:
@@ -47,7 +50,7 @@ def check_second_reading(text: str, judged: Set[str]) -> None:
         )
 
 
-def _unseen(text: str, judged: Set[str]) -> set[str]:
+def _unseen(text: str, judged: AbstractSet[str]) -> set[str]:
     return {name for name in names_seen(text) if name not in judged and name.rpartition("/")[2] not in judged} - _KEYWORDS
 
 

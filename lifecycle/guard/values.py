@@ -14,8 +14,9 @@ surrogates, which no command can contain, stand for what only running it would t
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
-__all__ = ["ANY", "ENV", "JOB", "NAME", "NUM", "SPLIT", "assigned", "fields_of", "is_known", "may_be_option", "shown", "sheltered"]
+__all__ = ["ANY", "ENV", "JOB", "NAME", "NUM", "SPLIT", "assigned", "fields_of", "is_known", "may_be_option", "sheltered", "shown"]
 
 ANY = "\udc01"
 ENV = "\udc02"
@@ -58,9 +59,7 @@ def fields_of(text: str, quoted: bool, home: str) -> list[str]:
         return [text] if text or quoted else []
     fields: list[str] = []
     for alternative in _braces(text):
-        if "~" in alternative:
-            alternative = _tildes(alternative, home)
-        for piece in re.split("[ \t\n]+", alternative):
+        for piece in re.split("[ \t\n]+", _tildes(alternative, home)):
             if piece or (quoted and not fields):
                 fields.append(_globbed(piece).translate(_UNSHELTER))
     return fields
@@ -102,6 +101,8 @@ def _globbed(text: str) -> str:
 
 
 def _tildes(text: str, home: str) -> str:
+    if "~" not in text:
+        return text
     if text.startswith("~"):
         return _tilde(text, home)
     name = _ASSIGNMENT.match(text)  # bash expands them in an argument that looks like an assignment, too
@@ -146,7 +147,7 @@ def _first_group(text: str) -> tuple[str, list[str], str] | None:
             inner = text[start + 1 : end]
             if commas:
                 cuts = [start, *commas, end]
-                return text[:start], [text[a + 1 : b] for a, b in zip(cuts, cuts[1:], strict=False)], text[end + 1 :]
+                return text[:start], [text[a + 1 : b] for a, b in pairwise(cuts)], text[end + 1 :]
             if _SEQUENCE.match(inner):
                 return text[:start], _sequence(inner), text[end + 1 :]
         start = text.find("{", start + 1)

@@ -35,6 +35,8 @@ class _Bridge(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("transitions"):
+            return  # it logs every exception that passes through a trigger, a cancel too; whoever raised it tells it
         level = "error" if record.levelno >= logging.ERROR else "warning"
         fields = {"logger": record.name, "message": record.getMessage()}
         if record.exc_info:

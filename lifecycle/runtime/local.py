@@ -87,7 +87,7 @@ def local_agent(project_dir: Path, state_dir: Path, config: Config, clock: Clock
     settings = AgentSettings(
         model=config.model,
         idle_timeout_s=config.idle_timeout,
-        session_timeout_s=config.session_timeout,
         state_dir=state_dir,
+        proof_dir=state_dir.parent,  # once for all projects of this person
     )
     return SdkAgent(settings, project_dir, prompts=PromptLibrary(config.prompts_dir), now=clock.now)

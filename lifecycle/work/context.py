@@ -21,12 +21,14 @@ class WorkContext:
     Attributes:
         seq: the number of the transition that entered the state.
         max_turns: turns a session may take, over all its resumptions.
+        session_timeout_s: how long a session may take, over all its resumptions, or None.
     """
 
     facts: Facts
     ports: Ports
     seq: int
     max_turns: int
+    session_timeout_s: float | None = None
 
     def now(self) -> float:
         """The wall clock."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from lifecycle.errors import JournalCorrupt
-from lifecycle.ports import SessionRecord
+from lifecycle.ports import Reading, SessionRecord
 from lifecycle.work.context import Done, WorkContext
+from lifecycle.work.detect import read_or_restore
 from lifecycle.work.telling import news_for_new_session
 from states.create import created, plan
 from states.facts import Session
@@ -18,11 +19,14 @@ async def create(context: WorkContext) -> Done:
     """Plan a new session, or the resumption of the conversation that was cut off."""
     ports, facts = context.ports, context.facts
     session = plan(facts, ports.chance.session_id())
+    reading = await read_or_restore(context)  # the list may have broken since DETECT, or while a manager was dead
     baseline = await ports.workspace.baseline()
     if session.is_resumption:
         record = replace(await _known(context, session), baseline=baseline)
     else:
-        record = await _new(context, session, baseline)
+        if news := await news_for_new_session(ports.journal):
+            reading = replace(reading, context=f"{reading.context.rstrip()}\n\n{news}")
+        record = _new(context, session, reading, baseline)
     return Done(created(facts, session, at=context.now()), session=record)
 
 
@@ -33,11 +37,10 @@ async def _known(context: WorkContext, session: Session) -> SessionRecord:
     return record
 
 
-async def _new(context: WorkContext, session: Session, baseline: Mapping[str, Any]) -> SessionRecord:
+def _new(
+    context: WorkContext, session: Session, reading: Reading, baseline: Mapping[str, Any]
+) -> SessionRecord:
     ports, facts = context.ports, context.facts
-    reading = await ports.workspace.read()
-    if news := await news_for_new_session(ports.journal):
-        reading = replace(reading, context=f"{reading.context.rstrip()}\n\n{news}")
     return SessionRecord(
         session_id=session.id,
         run_id=facts.run_id,

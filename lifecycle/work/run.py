@@ -25,12 +25,16 @@ async def run(context: WorkContext) -> Done:
     record = await ports.journal.session(session.id) if session else None
     if session is None or record is None:
         raise JournalCorrupt(ports.journal.path, f"transition {context.seq} entered RUN without a session")
+    begun = context.now()
     log = _Log(context, session, record)
     outcome = await _leg(context, session, record, log)
     if log.last_words:
         await context.note(NoteKind.LAST_WORDS, {"text": log.last_words})
     spent = await ports.journal.spent(facts.run_id)
-    return Done(finished(facts, outcome, at=context.now(), cost_usd=spent.cost_usd))
+    now = context.now()
+    # From where this manager took it up: what came before a crash is not known, and the time in between does not count.
+    ran_s = max(0.0, now - begun)
+    return Done(finished(facts, outcome, at=now, cost_usd=spent.cost_usd, ran_s=ran_s))
 
 
 async def _leg(context: WorkContext, session: Session, record: SessionRecord, log: _Log) -> Outcome:
@@ -38,6 +42,11 @@ async def _leg(context: WorkContext, session: Session, record: SessionRecord, lo
     turns_left = context.max_turns - record.turns
     if turns_left < 1:
         return Outcome(Cause.MAX_TURNS, f"the session has used its {context.max_turns} turns")
+    time_left_s = None
+    if context.session_timeout_s is not None:
+        time_left_s = context.session_timeout_s - session.ran_s
+        if time_left_s <= 0:
+            return Outcome(Cause.SESSION_TIMEOUT, f"the session has used its {context.session_timeout_s:g} s")
     if facts.deadline is not None and context.now() >= facts.deadline:
         return Outcome(Cause.DEADLINE, "the run's time was up before the agent could start", progressed=False)
     budget_usd = None
@@ -54,6 +63,7 @@ async def _leg(context: WorkContext, session: Session, record: SessionRecord, lo
         max_turns=turns_left,
         budget_usd=budget_usd,
         deadline=facts.deadline,
+        time_left_s=time_left_s,
         news=await news_for_resumption(ports.journal, session.id) if record.prompted else "",
     )
     return await ports.agent.run(task, log, ports.stop)

@@ -126,7 +126,10 @@ class Run:
     directory: Path
 
     def identity(self, name: str) -> ProcessIdentity:
-        pid = int((self.directory / name).read_text())
+        until = time.monotonic() + 10
+        while not (text := (self.directory / name).read_text()) and time.monotonic() < until:
+            time.sleep(0.01)  # the file is there before its content is
+        pid = int(text)
         found = identity_of(pid)
         assert found is not None, name
         return found

@@ -382,9 +382,6 @@ async def test_a_hosts_cancel_during_an_append_leaves_journal_and_memory_agreein
 
 
 async def test_a_crash_is_recovered_from_and_noted_but_makes_no_transition(world) -> None:
-    class Killed(BaseException):
-        """Stands for the end of the process."""
-
     def die(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
         raise Killed
 
@@ -402,9 +399,6 @@ async def test_a_crash_is_recovered_from_and_noted_but_makes_no_transition(world
 
 
 async def test_the_same_explicit_prompt_after_a_crash_is_not_asked_twice(world) -> None:
-    class Killed(BaseException):
-        """Stands for the end of the process."""
-
     def die(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
         raise Killed
 
@@ -419,9 +413,6 @@ async def test_the_same_explicit_prompt_after_a_crash_is_not_asked_twice(world) 
 
 
 async def test_another_explicit_prompt_comes_after_the_conversation_that_was_cut_off(world) -> None:
-    class Killed(BaseException):
-        """Stands for the end of the process."""
-
     def die(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
         raise Killed
 
@@ -529,3 +520,229 @@ def test_the_face_has_the_seeds_names() -> None:
     for name in ("SessionManager", "SessionType", "detect_session_type", "auto_continue"):
         assert hasattr(lifecycle, name)
     assert isinstance(SessionManager, type)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "behaviours", "reason"),
+    [
+        ({"max_iterations": 1}, (build,), StopReason.MAX_ITERATIONS),
+        ({"max_budget_usd": 0.01}, (build,), StopReason.MAX_BUDGET),
+        ({}, (Outcome(Cause.AUTHENTICATION),), StopReason.FATAL),
+    ],
+)
+async def test_auto_continue_does_not_begin_again_what_is_over(world, settings, behaviours, reason) -> None:
+    world.behaving(*behaviours)
+    async with world.manager(**settings) as session:
+        result = await session.run()
+        assert result.stop_reason is reason
+        assert await auto_continue(delay_seconds=0) == result
+    assert await auto_continue(delay_seconds=0) == result
+    assert len(world.agent.tasks) == 1
+
+
+async def test_auto_continue_does_not_undo_a_stop(world) -> None:
+    async with world.manager() as session:
+        session.stop()
+        result = await session.run()
+    assert result.stop_reason is StopReason.INTERRUPTED
+    assert await auto_continue(delay_seconds=0) == result
+
+
+async def test_an_explicit_prompt_that_was_cut_off_is_finished_though_everything_passes(world) -> None:
+    world.workspace.features = [True]
+    world.behaving(Outcome(Cause.RATE_LIMIT), idle)
+    async with world.manager() as session:
+        assert (await session.run("Do it.")).state == State.CONTINUE
+        result = await session.run()
+    assert (result.stop_reason, result.iterations) == (StopReason.COMPLETE, 1)
+    assert [task.may_resume for task in world.agent.tasks] == [False, True]
+
+
+async def test_an_explicit_prompt_is_asked_though_the_resumed_session_completes_the_list(world) -> None:
+    def finish(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
+        workspace.features = [True]
+        return Outcome(Cause.END_TURN)
+
+    world.workspace.features = [False]
+    world.behaving(Outcome(Cause.RATE_LIMIT), finish, idle)
+    async with world.manager() as session:
+        await session.run()
+        result = await session.run("Extra work please.")
+    assert result.stop_reason is StopReason.COMPLETE
+    assert world.agent.tasks[-1].prompt == "Extra work please."
+
+
+async def test_a_prompt_asked_in_the_wait_survives_a_crash_there(world) -> None:
+    class Dies(type(world.clock)):
+        async def sleep_until(self, moment):
+            raise Killed
+
+    async with world.manager() as session:
+        await session.run()
+    with pytest.raises(Killed):
+        async with world.manager(clock=Dies()) as session:
+            await session.run("Remember me.")
+    async with world.manager() as session:
+        await session.run()
+    assert world.agent.tasks[-1].prompt == "Remember me."
+
+
+async def test_a_second_prompt_comes_after_the_first_that_a_stop_left_unasked(world) -> None:
+    async with world.manager() as session:
+        session.stop()
+        assert (await session.run("First.")).stop_reason is StopReason.INTERRUPTED
+    async with world.manager() as session:
+        await session.run("Second.")
+    assert [task.prompt for task in world.agent.tasks] == ["First.", "Second."]
+
+
+async def test_a_suspended_run_with_a_prompt_needs_no_specification(world) -> None:
+    (world.project_dir / "app_spec.txt").unlink()
+    async with world.manager() as session:
+        session.stop()
+        await session.run("Say hello.")
+    async with world.manager() as session:
+        assert (await session.run()).iterations == 1
+
+
+async def test_a_prompt_after_a_journal_error_is_asked(world) -> None:
+    class Fails(MemoryJournal):
+        fails = False
+
+        async def append(self, move: Move, session: SessionRecord | None = None) -> TransitionRecord:
+            if self.fails:
+                raise JournalUnavailable(self.path, "disk full")
+            return await super().append(move, session)
+
+        async def last(self):
+            if self.fails:
+                raise JournalUnavailable(self.path, "disk full")
+            return await super().last()
+
+    world.journal = Fails()
+    async with world.manager() as session:
+        await session.run()
+        world.journal.fails = True
+        with pytest.raises(JournalUnavailable):
+            await session.run()
+        world.journal.fails = False
+        await session.run("Still there?")
+    assert world.agent.tasks[-1].prompt == "Still there?"
+
+
+async def test_one_task_drives(world) -> None:
+    async with world.manager() as session:
+        driving = asyncio.create_task(session.run_until_shutdown())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="driving its project already"):
+            await session.run()
+        assert (await driving).stop_reason is StopReason.COMPLETE
+    assert len({record.run_id for record in await world.journal.transitions()}) == 1
+
+
+async def test_a_list_that_a_person_removed_stays_removed_and_init_comes(world) -> None:
+    """A stop in DETECT with a conversation open saves nothing: no session ran in that cycle."""
+
+    def stop_there(event) -> None:
+        if isinstance(event, Transitioned) and (event.source, event.dest) == ("NEW", "DETECT"):
+            session.stop()
+
+    world.behaving(build, Outcome(Cause.RATE_LIMIT), build)
+    async with world.manager() as session:
+        await session.run()
+        await session.run()
+        session.stop()
+        await session.run()
+    world.workspace.features = None
+    async with world.manager(observers=[stop_there]) as session:
+        await session.run()
+    assert world.workspace.features is None
+
+
+async def test_a_list_that_breaks_while_a_manager_is_dead_in_create_is_restored(world) -> None:
+    class Dies(FakeWorkspace):
+        deaths = 0
+
+        async def baseline(self):
+            self.deaths += 1
+            if self.deaths == 2:
+                raise Killed
+            return await super().baseline()
+
+    world.workspace = Dies()
+    world.behaving(build)
+    with pytest.raises(Killed):
+        await run(world)
+    assert (await world.journal.last()).dest == State.CREATE
+    world.workspace.invalid = "damaged"
+    assert (await run(world)).stop_reason is StopReason.COMPLETE
+
+
+async def test_a_file_named_with_the_newest_start_counts_for_the_run_that_goes_on(world, tmp_path) -> None:
+    (tmp_path / "mine.toml").write_text("max_iterations = 2\n")
+    async with world.manager() as session:
+        await session.run()
+    result = await run(world, config_file=tmp_path / "mine.toml")
+    assert (result.stop_reason, result.iterations) == (StopReason.MAX_ITERATIONS, 2)
+
+
+async def test_the_agent_cannot_move_the_journal(world) -> None:
+    def move_it(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
+        (world.project_dir / "lifecycle.toml").write_text('state_dir = "/tmp/evil"\n')
+        return build(task, workspace)
+
+    world.behaving(move_it)
+    async with world.manager(journal=None) as session:
+        first = await session.run()
+    async with world.manager(journal=None) as session:
+        result = await session.run_until_shutdown()
+    assert (result.stop_reason, result.iterations, result.run_id) == (StopReason.COMPLETE, 4, first.run_id)
+
+
+async def test_a_narrower_deadline_cuts_the_wait(world) -> None:
+    start = world.clock.now()
+    world.behaving(build, Outcome(Cause.RATE_LIMIT, until=start + 18_000))
+    async with world.manager() as session:
+        await session.run()
+        await session.run()
+    result = await run(world, max_duration=60)
+    assert result.stop_reason is StopReason.MAX_DURATION
+    assert world.clock.now() <= start + 61
+
+
+async def test_a_sessions_time_is_counted_over_all_its_legs(world) -> None:
+    def slow(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
+        world.clock.advance(50)
+        return Outcome(Cause.UNAVAILABLE)
+
+    world.behaving(slow, slow, slow, build)
+    await run(world, session_timeout=120)
+    assert [task.time_left_s for task in world.agent.tasks[:3]] == [120, 70, 20]
+    assert world.agent.tasks[3].session_id != world.agent.tasks[2].session_id
+
+
+async def test_a_specification_is_replaced_between_sessions_not_under_a_conversation_that_goes_on(world) -> None:
+    seen = []
+
+    def look(task: AgentTask, workspace: FakeWorkspace) -> Outcome:
+        seen.append((world.project_dir / "app_spec.txt").read_text())
+        if len(seen) == 1:
+            raise Killed
+        return build(task, workspace)
+
+    world.behaving(look)
+    with pytest.raises(Killed):
+        await run(world)
+    await run(world, spec="Build something else.\n")
+    assert seen[:3] == ["Build it.\n", "Build it.\n", "Build something else.\n"]
+
+
+async def test_session_type_is_told_only_where_a_session_is_meant(world) -> None:
+    await run(world)
+    for record in await world.journal.transitions():
+        if record.source == "CONTINUE":
+            assert (record.facts.session, record.facts.session_type) == (None, None)

@@ -325,7 +325,9 @@ def test_the_record_is_found_through_flag_variable_file_and_default(
         (tmp_path / "mine.toml").write_text(f'state_dir = "{tmp_path / "state"}"\n')
         assert is_found("--config", tmp_path / "mine.toml")
         (project / "lifecycle.toml").write_text(f'state_dir = "{tmp_path / "state"}"\n')
-        assert is_found()
+        status, out, err = say(command, project)
+        assert (status, out) == (2, "")
+        assert "cannot say where its own journal is" in err
         monkeypatch.chdir(tmp_path)
         (project / "lifecycle.toml").unlink()
         assert is_found("--state-dir", "state")

@@ -91,14 +91,28 @@ def test_backoff_doubles_from_two_seconds_to_ten_minutes_with_the_upper_half_jit
     assert backoff_s(10**9, 1.0) == 600
 
 
-@pytest.mark.parametrize("cause", [Cause.PROCESS_KILLED, Cause.UNAVAILABLE])
-def test_an_agent_that_dies_before_doing_anything_backs_off(cause: Cause) -> None:
+@pytest.mark.parametrize(
+    ("cause", "retries", "delay_s"),
+    [
+        (Cause.UNAVAILABLE, 5, 32.0),
+        (Cause.PROCESS_KILLED, 1, 3.0),
+        (Cause.PROCESS_KILLED, 5, 3.0),
+        (Cause.PROCESS_KILLED, 6, 64.0),
+        (Cause.PROCESS_KILLED, 60, 600.0),
+    ],
+)
+def test_an_agent_that_dies_before_doing_anything_backs_off(cause: Cause, retries: int, delay_s: float) -> None:
+    """A kill or two is somebody's; the sixth in a row is the machine's, which must not make us spin."""
     facts = replace(
-        FACTS, session=SESSION, outcome=Outcome(cause, progressed=False), counters=Counters(retries=5), jitter=1.0
+        FACTS,
+        session=SESSION,
+        outcome=Outcome(cause, progressed=False),
+        counters=Counters(retries=retries),
+        jitter=1.0,
     )
     decision = decide(facts)
     assert isinstance(decision, Continue)
-    assert decision.resume_at == 132.0
+    assert decision.resume_at == 100.0 + delay_s
 
 
 def test_no_limits_never_stop_for_one() -> None:

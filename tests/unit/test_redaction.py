@@ -90,3 +90,17 @@ def test_one_line_is_one_line() -> None:
     assert one_line("\x1b[31mred\x1b[0m\tand\u2028blue") == "[31mred [0m and"
     assert one_line("") == ""
     assert len(one_line("x" * 10_000)) == 160
+
+
+def test_prose_that_speaks_of_secrets_stays_readable() -> None:
+    from lifecycle.redaction import Redactor
+
+    for words in (
+        "no credentials: the agent has nothing to log in with",
+        "tokens: 1000",
+        "password: string",
+        "the token: see the manual",
+    ):
+        assert Redactor(frozenset())(words) == words
+    assert "hunter22" not in Redactor(frozenset())("password: hunter22")
+    assert "x y z" not in Redactor(frozenset())("secret: 'x y z'")

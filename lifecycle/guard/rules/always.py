@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from lifecycle.guard.call import Call
+from lifecycle.guard.names import names
 from lifecycle.guard.paths import joined
 from lifecycle.guard.values import NAME, shown
 
@@ -19,7 +20,10 @@ _DESTROYERS = re.compile(
     r"|reboot|halt|poweroff|init|telinit|insmod|rmmod|modprobe|kexec|visudo|useradd|usermod|userdel|passwd|chpasswd|crontab|at"
 )
 _EVALUATORS = frozenset({"eval", "exec", "trap", "alias", "enable", "hash", "builtin", "bind", "complete", "compgen"})
-_INTERPRETERS = frozenset("sh bash zsh dash ksh fish csh tcsh ash busybox perl ruby php lua tclsh osascript pwsh".split())
+_INTERPRETERS = names(
+    """sh bash zsh dash ksh fish csh tcsh ash busybox perl ruby php lua tclsh osascript pwsh"""
+)
+_OPEN_MODE = re.compile(r"(?:[ug]*[oa][ugoa]*)?[+=][rxXst]*w[rwxXst]*|[ugoa]*[+=][rwxX]*s[rwxXst]*")
 _ROOTS = re.compile(r"/+(?:\.{1,2}/*)*\*?|/+(?:bin|boot|dev|etc|home|lib\w*|opt|proc|root|run|sbin|srv|sys|usr|var)(?:/.*)?|~.*")
 
 
@@ -36,9 +40,12 @@ def check_always(call: Call) -> None:
         _chmod(call)
     elif name == "dd":
         _dd(call)
-    elif name in _INTERPRETERS and not any(not argument.startswith("-") for argument in call.arguments):
-        if not any(argument in ("--version", "--help") for argument in call.arguments):
-            call.refuse("without a script it runs what it is fed, such as a download; no profile accepts it")
+    elif (
+        name in _INTERPRETERS
+        and all(argument.startswith("-") for argument in call.arguments)
+        and call.arguments not in (["--version"], ["--help"])
+    ):
+        call.refuse("without a script it runs what it is fed, such as a download; no profile accepts it")
     for argument in call.arguments:
         if name in ("cp", "mv", "tee", "install", "truncate", "ln") and argument.lstrip("-to").startswith(("/dev/sd", "/dev/nvme", "/dev/mem")):
             call.refuse(f"{shown(argument)!r} is a device; no profile accepts it")
@@ -60,9 +67,8 @@ def _chmod(call: Call) -> None:
         mode = re.fullmatch(r"[0-7]{3,4}", argument)
         if mode and int(argument[-1]) & 2:
             call.refuse(f"the mode {argument} lets everybody write; no profile accepts it", "modes such as +x and 755 are")
-        if re.fullmatch(r"(?:[ug]*[oa][ugoa]*)?[+=][rxXst]*w[rwxXst]*", argument) or re.search(r"[+=][rwxX]*s", argument[:12]):
-            if re.fullmatch(r"[ugoa]*[-+=][rwxXst]*", argument):
-                call.refuse(f"the mode {argument} opens the file to everybody; no profile accepts it", "modes such as +x are")
+        if _OPEN_MODE.fullmatch(argument):
+            call.refuse(f"the mode {argument} opens the file to everybody; no profile accepts it", "modes such as +x are")
 
 
 def _dd(call: Call) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 
 from lifecycle.guard.call import Call
+from lifecycle.guard.names import names
 from lifecycle.guard.values import ANY, ENV, NUM, SPLIT, is_known, shown
 
 __all__ = ["command", "declare", "printf", "read", "return_", "set_", "source", "test", "type_", "unset", "wait"]
 
 _EVALUATING = frozenset({"-v", "-R"})
 _SET = re.compile(r"[-+](?:[abefhmuBCET]|eu|ue|euo|uo|eo|o|x|ex|eux|euxo|xe|exo)+\Z")
-_SET_NAMES = frozenset("errexit nounset pipefail noglob noclobber allexport errtrace functrace xtrace nounset posix".split()) - {"posix"}
+_SET_NAMES = names(
+    """errexit nounset pipefail noglob noclobber allexport errtrace functrace xtrace nounset posix"""
+) - {"posix"}
 _NUMBER = re.compile(r"[0-9]{1,3}\Z")
 _DECLARATION = re.compile(r"([A-Za-z_]\w*)\+?=|([A-Za-z_]\w*)\Z", re.DOTALL)
 
@@ -24,7 +27,7 @@ def test(call: Call) -> None:
     previous_open = False
     for argument in call.arguments:
         if argument in _EVALUATING:
-            call.refuse(f"{argument} evaluates its operand, which can run commands", "[ -n \"$name\" ] is accepted")
+            call.refuse(f"{argument} evaluates its operand, which can run commands", '[ -n "$name" ] is accepted')
         if SPLIT in argument and ANY in argument:
             call.refuse(f"the operand {shown(argument)!r} could be several", "quote it")
         is_open = argument.startswith((ANY, ENV)) and argument.strip(ANY + ENV + SPLIT) == ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from lifecycle.guard.call import Call
+from lifecycle.guard.names import names
 from lifecycle.guard.options import Options
 from lifecycle.guard.values import NAME, is_known, shown
 
@@ -15,16 +16,19 @@ __all__ = ["chmod_any", "chmod_x", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "te
 
 _CP = Options(
     flags="abdfHilLnPpRrsTuvxZ", valued="tS",
-    long_flags=frozenset(
-        "archive attributes-only copy-contents force interactive link dereference no-clobber no-dereference "
-        "no-target-directory one-file-system parents recursive remove-destination strip-trailing-slashes symbolic-link verbose debug".split()
-    ),
+    long_flags=names(
+    """archive attributes-only copy-contents force interactive link dereference no-clobber no-dereference
+    no-target-directory one-file-system parents recursive remove-destination strip-trailing-slashes
+    symbolic-link verbose debug"""
+),
     long_valued=frozenset({"target-directory", "suffix", "no-preserve", "sparse"}),
     long_attached=frozenset({"backup", "preserve", "reflink", "update", "context"}),
 )  # fmt: skip
 _MV = Options(
     flags="bfinTuvZ", valued="tS",
-    long_flags=frozenset("force interactive no-clobber no-target-directory strip-trailing-slashes verbose debug".split()),
+    long_flags=names(
+    """force interactive no-clobber no-target-directory strip-trailing-slashes verbose debug"""
+),
     long_valued=frozenset({"target-directory", "suffix"}), long_attached=frozenset({"backup", "update"}),
 )  # fmt: skip
 _MKDIR = Options(flags="pvZ", valued="m", long_flags=frozenset({"parents", "verbose"}), long_valued=frozenset({"mode"}))

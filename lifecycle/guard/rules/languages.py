@@ -109,13 +109,7 @@ def _scan(call: Call, spec: _Tool) -> None:
         at += 1
         if argument in spec.stop and seen_subcommand:
             return
-        if may_be_option(argument) and not argument.startswith("-"):
-            call.refuse(f"the argument {shown(argument)!r} could be an option", "spell it")
-        if argument.startswith("-") and NAME in argument.partition("=")[0]:
-            call.refuse(f"the option {shown(argument)!r} is not known literally", "spell it")
-        option = next((name for name in spec.refused if _is_option(argument, name)), None)
-        if option:
-            call.refuse(f"the option {shown(argument)!r} is not accepted: it runs or loads something else", "leave it out")
+        _check_option(call, spec, argument)
         path = next((name for name in spec.paths if _is_option(argument, name)), None)
         if path:
             value = argument[len(path) :].lstrip("=")
@@ -131,6 +125,17 @@ def _scan(call: Call, spec: _Tool) -> None:
         elif spec.operands_inside and not argument.startswith("-") and ("/" in argument or argument == ".."):
             call.require_inside(argument.partition("::")[0], "the path")
     _after(call)
+
+
+def _check_option(call: Call, spec: _Tool, argument: str) -> None:
+    """Refuse an argument that is, or could be, an option of the refused ones."""
+    if may_be_option(argument) and not argument.startswith("-"):
+        call.refuse(f"the argument {shown(argument)!r} could be an option", "spell it")
+    if argument.startswith("-") and NAME in argument.partition("=")[0]:
+        call.refuse(f"the option {shown(argument)!r} is not known literally", "spell it")
+    option = next((name for name in spec.refused if _is_option(argument, name)), None)
+    if option:
+        call.refuse(f"the option {shown(argument)!r} is not accepted: it runs or loads something else", "leave it out")
 
 
 def _is_option(argument: str, name: str) -> bool:

@@ -9,39 +9,45 @@ from __future__ import annotations
 import re
 
 from lifecycle.guard.call import Call
+from lifecycle.guard.names import names
 from lifecycle.guard.paths import is_inside
 from lifecycle.guard.values import is_known, may_be_option, shown
 
 __all__ = ["node", "options_refusal"]
 
-_FLAGS = frozenset(
-    """abort-on-uncaught-exception check completion-bash enable-source-maps experimental-abortcontroller experimental-detect-module
-    experimental-eventsource experimental-fetch experimental-global-customevent experimental-global-navigator
-    experimental-global-webcrypto experimental-import-meta-resolve experimental-json-modules experimental-modules
-    experimental-network-inspection experimental-permission permission experimental-print-required-tla experimental-repl-await
-    experimental-require-module experimental-sqlite experimental-strip-types experimental-test-coverage
-    experimental-test-isolation experimental-test-module-mocks experimental-test-snapshots experimental-top-level-await
-    experimental-transform-types experimental-vm-modules experimental-wasm-modules experimental-websocket experimental-webstorage
-    experimental-worker expose-gc expose_gc frozen-intrinsics help inspect inspect-brk inspect-wait jitless
-    no-addons no-deprecation no-experimental-fetch no-experimental-global-navigator no-experimental-require-module
-    no-experimental-strip-types no-experimental-websocket no-experimental-detect-module no-warnings openssl-legacy-provider
-    pending-deprecation preserve-symlinks preserve-symlinks-main report-compact report-on-fatalerror report-uncaught-exception
-    test test-force-exit test-only throw-deprecation trace-deprecation trace-exit trace-gc trace-sigint trace-sync-io trace-tls
-    trace-uncaught trace-warnings trace-promises v8-options version warnings deprecation watch watch-preserve-output
-    zero-fill-buffers track-heap-objects use-bundled-ca use-openssl-ca use-system-ca insecure-http-parser
-    allow-addons prof cpu-prof heap-prof use-strict harmony harmony-top-level-await harmony-import-assertions
-    harmony-shadow-realm allow-worker stack-trace-limit""".split()
+_FLAGS = names(
+    """abort-on-uncaught-exception check completion-bash enable-source-maps experimental-abortcontroller
+    experimental-detect-module experimental-eventsource experimental-fetch experimental-global-customevent
+    experimental-global-navigator experimental-global-webcrypto experimental-import-meta-resolve
+    experimental-json-modules experimental-modules experimental-network-inspection experimental-permission
+    permission experimental-print-required-tla experimental-repl-await experimental-require-module
+    experimental-sqlite experimental-strip-types experimental-test-coverage experimental-test-isolation
+    experimental-test-module-mocks experimental-test-snapshots experimental-top-level-await
+    experimental-transform-types experimental-vm-modules experimental-wasm-modules experimental-websocket
+    experimental-webstorage experimental-worker expose-gc expose_gc frozen-intrinsics help inspect
+    inspect-brk inspect-wait jitless no-addons no-deprecation no-experimental-fetch
+    no-experimental-global-navigator no-experimental-require-module no-experimental-strip-types
+    no-experimental-websocket no-experimental-detect-module no-warnings openssl-legacy-provider
+    pending-deprecation preserve-symlinks preserve-symlinks-main report-compact report-on-fatalerror
+    report-uncaught-exception test test-force-exit test-only throw-deprecation trace-deprecation trace-exit
+    trace-gc trace-sigint trace-sync-io trace-tls trace-uncaught tls-min-v1.2 tls-min-v1.3 tls-max-v1.2 tls-max-v1.3 trace-warnings trace-promises v8-options
+    version warnings deprecation watch watch-preserve-output zero-fill-buffers track-heap-objects
+    use-bundled-ca use-openssl-ca use-system-ca insecure-http-parser allow-addons prof cpu-prof heap-prof
+    use-strict harmony harmony-top-level-await harmony-import-assertions harmony-shadow-realm allow-worker
+    stack-trace-limit"""
 )
-_VALUED = frozenset(
-    """conditions test-name-pattern test-skip-pattern test-timeout test-concurrency test-shard unhandled-rejections
-    max-http-header-size dns-result-order disable-warning disable-proto title inspect-port heapsnapshot-near-heap-limit
-    secure-heap secure-heap-min test-isolation experimental-default-type network-family-autoselection-attempt-timeout
-    max-old-space-size max-semi-space-size stack-size stack-trace-limit max-old-space-size-percentage trace-event-categories
-    test-coverage-exclude test-coverage-include test-coverage-lines test-coverage-functions test-coverage-branches
-    test-rerun-failures tls-min-v1.2 tls-min-v1.3 tls-max-v1.2 tls-max-v1.3 tls-cipher-list cpu-prof-interval heap-prof-interval experimental-specifier-resolution
-    es-module-specifier-resolution allow-fs-read""".split()
+_VALUED = names(
+    """conditions test-name-pattern test-skip-pattern test-timeout test-concurrency test-shard
+    unhandled-rejections max-http-header-size dns-result-order disable-warning disable-proto title
+    inspect-port heapsnapshot-near-heap-limit secure-heap secure-heap-min test-isolation
+    experimental-default-type network-family-autoselection-attempt-timeout max-old-space-size
+    max-semi-space-size stack-size stack-trace-limit max-old-space-size-percentage trace-event-categories
+    test-coverage-exclude test-coverage-include test-coverage-lines test-coverage-functions
+    test-coverage-branches test-rerun-failures
+    tls-cipher-list cpu-prof-interval heap-prof-interval
+    allow-fs-read"""
 )
-_V8_VALUED = frozenset({"max-old-space-size", "max-semi-space-size", "stack-size", "stack-trace-limit"})
+_V8_VALUED = frozenset({"max-old-space-size", "max-semi-space-size", "stack-size", "stack-trace-limit", "experimental-specifier-resolution", "es-module-specifier-resolution"})
 _PATHS = frozenset({"env-file", "env-file-if-exists", "watch-path", "test-reporter-destination"})
 _INSPECT = frozenset({"inspect", "inspect-brk", "inspect-wait"})
 _SHORT = {"v": "version", "h": "help", "c": "check"}
@@ -53,7 +59,7 @@ _INSTEAD = "put the program into a file inside the project and run 'node FILE'"
 
 def node(call: Call) -> None:
     """A script inside the project; its own arguments are its own business."""
-    at, complete = _options(call, call.arguments)
+    at, complete = _options(call)
     if at >= len(call.arguments):
         if not complete:
             call.refuse("without a script it runs a program from standard input", _INSTEAD)
@@ -64,14 +70,14 @@ def node(call: Call) -> None:
         call.refuse(f"{script!r} makes it run code from standard input", _INSTEAD)
     operands = [script]
     if complete:  # node --test FILE FILE
-        operands = [argument for argument in call.arguments[at:]]
+        operands = list(call.arguments[at:])
     for path in operands:
         if may_be_option(path):
             call.refuse(f"the argument {shown(path)!r} is not certainly a script", _INSTEAD)
         call.require_inside(path, "the script")
 
 
-def _options(call: Call, arguments: object) -> tuple[int, bool]:
+def _options(call: Call) -> tuple[int, bool]:
     """The position of the script, and whether node runs without one."""
     at = 0
     complete = False
@@ -113,7 +119,7 @@ def _option(call: Call, fields: list[str], at: int) -> tuple[str, str | None, in
 
 
 def _option_refusal(name: str, value: str | None, project: str, directories: tuple[str, ...]) -> str | None:
-    if name in _FLAGS or name in _VALUED:
+    if name in _FLAGS or name in _VALUED or name in _V8_VALUED:
         if name in _INSPECT and value is not None and not re.fullmatch(r"[\w.:\[\]-]+", value):
             return f"the option --{name} with {shown(value)!r} is not accepted"
         return None

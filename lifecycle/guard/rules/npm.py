@@ -10,16 +10,18 @@ import re
 from collections.abc import Sequence
 
 from lifecycle.guard.call import Call
+from lifecycle.guard.names import names
 from lifecycle.guard.values import NAME, SPLIT, is_known, may_be_option, shown
 
 __all__ = ["npm"]
 
-_COMMANDS = frozenset(
-    """access adduser approve-scripts audit bin birthday bugs cache ci completion config dedupe deny-scripts deprecate diff dist-tag
-    docs doctor edit exec explain explore find-dupes fund get help help-search hook init install install-ci-test install-scripts
-    install-test link ll login logout ls org outdated owner pack ping pkg prefix profile prune publish query rebuild repo restart
-    root run sbom search set set-script shrinkwrap stage star stars start stop team test token trust undeprecate uninstall unpublish
-    unstar update version view whoami""".split()
+_COMMANDS = names(
+    """access adduser approve-scripts audit bin birthday bugs cache ci completion config dedupe deny-scripts
+    deprecate diff dist-tag docs doctor edit exec explain explore find-dupes fund get help help-search hook
+    init install install-ci-test install-scripts install-test link ll login logout ls org outdated owner
+    pack ping pkg prefix profile prune publish query rebuild repo restart root run sbom search set
+    set-script shrinkwrap stage star stars start stop team test token trust undeprecate uninstall unpublish
+    unstar update version view whoami"""
 )
 _ALIASES = {
     "author": "owner", "home": "docs", "issues": "bugs", "info": "view", "show": "view", "find": "search", "add": "install",
@@ -32,10 +34,10 @@ _ALIASES = {
     "isntall-clean": "ci", "hlep": "help", "dist-tags": "dist-tag", "upgrade": "update", "udpate": "update", "rum": "run",
     "sit": "install-ci-test", "urn": "run", "ogr": "org", "add-user": "adduser",
 }  # fmt: skip
-_ACCEPTED = frozenset(
-    """audit cache ci completion config dedupe diff doctor explain find-dupes fund get help init install install-ci-test install-test
-    ll ls outdated pack ping pkg prefix prune query rebuild restart root run sbom search set shrinkwrap start stop test uninstall
-    update version view whoami bin""".split()
+_ACCEPTED = names(
+    """audit cache ci completion config dedupe diff doctor explain find-dupes fund get help init install
+    install-ci-test install-test ll ls outdated pack ping pkg prefix prune query rebuild restart root run
+    sbom search set shrinkwrap start stop test uninstall update version view whoami bin"""
 )
 _GLOBAL_ACCEPTED = frozenset({"ls", "ll", "outdated", "root", "prefix", "view", "config", "get", "help", "bin", "search", "fund", "doctor"})
 _SPECS = frozenset({"install", "install-test", "pack", "diff", "update"})
@@ -47,20 +49,23 @@ _REFUSED = (
     "global", "call", "package", "npm-path", "nodejs-path", "which-node", "gyp", "cache-folder", "tmp", "msvs-version",
 )  # fmt: skip
 _PATHS = ("prefix", "cache", "logs-dir", "pack-destination", "local-prefix", "provenance-file")
-_BOOLEAN = frozenset(
-    """all allow-same-version audit bin-links commit-hooks description dev diff-name-only dry-run engine-strict force
-    foreground-scripts format-package-lock fund git-tag-version global-style if-present ignore-scripts include-workspace-root
-    install-links json legacy-bundling legacy-peer-deps link long offline optional package-lock package-lock-only parseable
-    prefer-dedupe prefer-offline prefer-online production progress provenance read-only save save-bundle save-dev save-exact
-    save-optional save-peer save-prod shrinkwrap sign-git-commit sign-git-tag strict-peer-deps strict-ssl timing unicode
-    update-notifier usage version versions workspaces workspaces-update yes""".split()
+_BOOLEAN = names(
+    """all allow-same-version audit bin-links commit-hooks description dev diff-name-only dry-run engine-strict
+    force foreground-scripts format-package-lock fund git-tag-version global-style if-present ignore-scripts
+    include-workspace-root install-links json legacy-bundling legacy-peer-deps link long offline optional
+    package-lock package-lock-only parseable prefer-dedupe prefer-offline prefer-online production progress
+    provenance read-only save save-bundle save-dev save-exact save-optional save-peer save-prod shrinkwrap
+    sign-git-commit sign-git-tag strict-peer-deps strict-ssl timing unicode update-notifier usage version
+    versions workspaces workspaces-update yes"""
 )
-_VALUED = frozenset(
-    """access audit-level auth-type before ca cafile cert color depth diff diff-unified fetch-retries fetch-timeout https-proxy
-    include init-author-email init-author-name init-author-url init-license init-type init-version install-strategy key libc
-    location lockfile-version loglevel maxsockets message noproxy omit only os cpu otp preid proxy registry save-prefix
-    sbom-format sbom-type scope searchlimit searchopts tag tag-version-prefix umask user-agent workspace also""".split()
+_VALUED = names(
+    """access audit-level auth-type before ca cafile cert depth diff diff-unified fetch-retries
+    fetch-timeout https-proxy include init-author-email init-author-name init-author-url init-license
+    init-type init-version install-strategy key libc location lockfile-version loglevel maxsockets message
+    noproxy omit only os cpu otp preid proxy registry save-prefix sbom-format sbom-type scope searchlimit
+    searchopts tag tag-version-prefix umask user-agent workspace also"""
 )
+_BEFORE_COMMAND = frozenset({"loglevel", "workspace", "registry"})
 _SHORTHANDS = {
     "enjoy-by": "before", "d": "loglevel=info", "dd": "loglevel=verbose", "ddd": "loglevel=silly", "quiet": "loglevel=warn",
     "q": "loglevel=warn", "s": "loglevel=silent", "silent": "loglevel=silent", "verbose": "loglevel=verbose", "desc": "description",
@@ -104,7 +109,7 @@ def npm(call: Call) -> None:
             _spec(call, word)
 
 
-def _read(call: Call) -> tuple[str | None, list[str], bool]:
+def _read(call: Call) -> tuple[str | None, list[str], bool]:  # noqa: C901  # one loop over npm's own reading
     """The canonical command, its words, and whether -g stands there; every setting is judged on the way."""
     words: list[str] = []
     command: str | None = None
@@ -128,12 +133,14 @@ def _read(call: Call) -> tuple[str | None, list[str], bool]:
             else:
                 words.append(field)
             continue
-        for name, value in _settings(call, field, command is None):
-            if name == "global" or (name == "location" and (value or _next(fields, at)) == "global"):
-                is_global = True
+        for name, given in _settings(call, field, command is None):
+            value = given if given is not None else _next(fields, at)
+            is_global = is_global or name == "global" or (name == "location" and value == "global")
             if name in _PATHS:
-                call.require_inside(value if value is not None else _next(fields, at), f"--{name}")
-            if value is None and (name in _VALUED or name in _PATHS):
+                call.require_inside(value, f"--{name}")
+            if given is None and (name in _VALUED or name in _PATHS):
+                if value.startswith("-"):
+                    call.refuse(f"the option {shown(field)!r} lacks its value", f"write --{name}=VALUE")
                 at += 1
     return command, words, is_global
 
@@ -149,30 +156,38 @@ def _settings(call: Call, field: str, before_command: bool) -> list[tuple[str, s
         call.refuse(f"the option {shown(field)!r} is not known literally", "spell it")
     name = name.lower() if name.lower() in _BOOLEAN | _VALUED else name
     if name in _BOOLEAN or name in _VALUED or name in _PATHS:
-        return [(name, value if equals else None)]
+        return [_placed(call, name, value if equals else None, before_command)]
     if name in _SHORTHANDS:
         target, _, given = _SHORTHANDS[name].partition("=")
-        return [(target, given or (value if equals else None))]
+        return [_placed(call, target, given or (value if equals else None), before_command)]
     if name and not equals and all(letter in _SHORTHANDS for letter in name) and not field.startswith("--"):
         pairs = [(_SHORTHANDS[letter].partition("=")[0], None) for letter in name]
         if any(target in _PATHS for target, _ in pairs):
             call.refuse(f"the cluster {shown(field)!r} is not accepted", "write its options apart")
-        return [*pairs]
-    bare = name[3:] if name.startswith("no-") else name
-    if bare in ("global", "location"):
-        return [] if name.startswith("no-") else [(bare, value if equals else None)]
+        return [_placed(call, target, value, before_command) for target, value in pairs]
+    _check_unknown(call, field, name.removeprefix("no-"), before_command)
+    return [] if name.startswith("no-") else [(name, value if equals else None)]
+
+
+def _placed(call: Call, name: str, value: str | None, before_command: bool) -> tuple[str, str | None]:
+    """The setting; before the command only those for which it is certain which word is their value."""
+    if before_command and value is None and name in _VALUED and name not in _BEFORE_COMMAND:
+        call.refuse(f"the option --{name} before the command is not accepted", f"put it behind the command, or write --{name}=VALUE")
+    return name, value
+
+
+def _check_unknown(call: Call, field: str, bare: str, before_command: bool) -> None:
+    """Refuse an option that is no harmless known one, and is or abbreviates a refused one."""
+    if bare in _BOOLEAN or bare in _VALUED or bare == "global":
+        return
     normal = bare.replace("_", "-").lower()
-    for refused in (*_REFUSED, *_PATHS):
-        if bare in _BOOLEAN | _VALUED:
-            break
-        if refused.startswith(normal):
-            call.refuse(f"the option {shown(field)!r} changes what npm runs, loads or writes", "leave it out")
-    if before_command and bare not in _BOOLEAN:
+    if any(refused.startswith(normal) for refused in (*_REFUSED, *_PATHS)):
+        call.refuse(f"the option {shown(field)!r} changes what npm runs, loads or writes", "leave it out")
+    if before_command:
         call.refuse(f"the option {shown(field)!r} before the command is not accepted", "put it behind the command")
-    return [(name, value if equals else None)]
 
 
-def _canonical(call: Call, word: str) -> str:
+def _canonical(call: Call, word: str) -> str:  # noqa: RET503  # refusing never returns
     if not is_known(word) or NAME in word:
         call.refuse(f"the command {shown(word)!r} is not known literally", "spell it")
     word = re.sub("[A-Z]", lambda letter: "-" + letter.group().lower(), word)
@@ -216,7 +231,7 @@ def _pkg(call: Call, words: list[str]) -> None:
 def _spec(call: Call, word: str) -> None:
     path = word.partition("@")[2] if re.match(r"@?[\w./-]+@(file:|link:|[./~])", word) else word
     path = re.sub(r"\A(?:file|link):(?://)?", "", path)
-    if path.startswith(("/", ".", "~")) and path not in (".",):
+    if path.startswith(("/", ".", "~")) and path != ".":
         call.require_inside(path, "the package")
     if "::" in word or re.search(r"://-|--upload-pack", word):
         call.refuse(f"the package {shown(word)!r} is not accepted", "a name, a version or a URL is")

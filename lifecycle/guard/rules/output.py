@@ -32,7 +32,7 @@ def output_of(call: Call) -> str:
         return NAME if _DATE.match(arguments[0]) else ANY
     if call.program == "git":
         return _reference(arguments)
-    if call.program in ("nproc",):
+    if call.program == "nproc":
         return NUM
     return ANY
 

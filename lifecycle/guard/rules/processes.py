@@ -26,31 +26,29 @@ def pkill(call: Call) -> None:
     patterns: list[str] = []
     full = False
     arguments = list(call.arguments)
-    at = 0
-    while at < len(arguments):
-        argument = arguments[at]
-        at += 1
+    while arguments:
+        argument = arguments.pop(0)
         if argument == "--":
-            patterns.extend(arguments[at:])
+            patterns.extend(arguments)
             break
-        if argument in ("--signal",):
-            if at >= len(arguments) or not _SIGNAL_NAME.match(arguments[at]):
-                call.refuse("--signal needs a signal's name")
-            at += 1
-        elif argument.startswith("--signal=") and _SIGNAL_NAME.match(argument[9:]):
-            continue
-        elif argument.startswith("-"):
-            if _FLAGS.match(argument):
-                full = full or "f" in argument
-            elif argument in _LONG_FLAGS:
-                full = full or argument == "--full"
-            elif not _SIGNAL.match(argument):
-                call.refuse(f"the option {shown(argument)!r} is not accepted", "a signal, -f, -x, -n, -o, -e, -c and -i are")
+        if argument == "--signal":
+            argument = f"--signal={arguments.pop(0) if arguments else ''}"
+        if argument.startswith("-"):
+            full = _option(call, argument) or full
         else:
             patterns.append(argument)
     if len(patterns) != 1:
         call.refuse("it needs one pattern", "'pkill -f \"node server.js\"' is accepted")
     _check_pattern(call, patterns[0], full)
+
+
+def _option(call: Call, argument: str) -> bool:
+    """Whether an accepted option makes the pattern match whole command lines."""
+    name, _, value = argument.partition("=")
+    is_signal = _SIGNAL.match(argument) or (name == "--signal" and _SIGNAL_NAME.match(value))
+    if not (is_signal or _FLAGS.match(argument) or argument in _LONG_FLAGS):
+        call.refuse(f"the option {shown(argument)!r} is not accepted", "a signal, -f, -x, -n, -o, -e, -c and -i are")
+    return argument == "--full" or (not is_signal and not argument.startswith("--") and "f" in argument)
 
 
 def _check_pattern(call: Call, pattern: str, full: bool) -> None:

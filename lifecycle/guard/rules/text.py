@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from lifecycle.guard.call import Call
+from lifecycle.guard.names import names
 from lifecycle.guard.options import Options
 from lifecycle.guard.values import is_known, may_be_option, shown
 
@@ -15,10 +16,11 @@ __all__ = ["awk", "curl", "date", "sed", "sort", "tree", "uniq"]
 
 _SORT = Options(
     flags="bcCdfghiMmnRrsuVz", valued="koStT",
-    long_flags=frozenset(
-        """ignore-leading-blanks dictionary-order ignore-case general-numeric-sort ignore-nonprinting month-sort human-numeric-sort
-        numeric-sort random-sort reverse stable unique version-sort zero-terminated merge debug""".split()
-    ),
+    long_flags=names(
+    """ignore-leading-blanks dictionary-order ignore-case general-numeric-sort ignore-nonprinting month-sort
+    human-numeric-sort numeric-sort random-sort reverse stable unique version-sort zero-terminated merge
+    debug"""
+),
     long_valued=frozenset({"key", "output", "field-separator", "buffer-size", "parallel", "sort"}), long_attached=frozenset({"check"}),
 )  # fmt: skip
 _UNIQ = Options(
@@ -37,10 +39,14 @@ _TRANSLITERATION = r"y([/|#,])(?:(?!\2)[^\\\n]|\\.)*\2(?:(?!\2)[^\\\n]|\\.)*\2"
 _COMMAND = re.compile(rf"\s*{_ADDRESS}(?:{_SUBSTITUTION}|{_TRANSLITERATION}|[pdqDGHNPghnx=]|[aic]\\?[ \t]*[^\n]*)?\s*(?:[;\n]|\Z)")
 _AWK_DANGER = re.compile(r"system|getline|[|@]|print[^;}]*>|extension|close|fflush|PROCINFO")
 _CURL = Options(
-    flags="sSfLvkiIgG0", valued="oXHdmwAub", long_flags=frozenset(
-        "silent show-error fail location verbose insecure include head get compressed no-progress-meter fail-with-body retry-connrefused json-output".split()
-    ),
-    long_valued=frozenset("output request header data data-raw json max-time connect-timeout retry retry-delay write-out user-agent user cookie form url".split()),
+    flags="sSfLvkiIgG0", valued="oXHdmwAub", long_flags=names(
+    """silent show-error fail location verbose insecure include head get compressed no-progress-meter
+    fail-with-body retry-connrefused json-output"""
+),
+    long_valued=names(
+    """output request header data data-raw json max-time connect-timeout retry retry-delay write-out user-agent
+    user cookie form url"""
+),
     exact=True,
 )  # fmt: skip
 _LOCAL = re.compile(r"(?:https?://)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::[0-9\udc01-\udc06]+)?(?:[/?#].*)?\Z", re.DOTALL)
@@ -120,7 +126,7 @@ def curl(call: Call) -> None:
     """Requests to this machine only; the answer goes to the output or to a file inside."""
     scanned = _CURL.scan(call)
     for path in scanned.values("o", "output"):
-        if path != "/dev/null" and path != "-":
+        if path not in ("/dev/null", "-"):
             call.require_inside(path, "the output")
     for name in ("d", "data", "json", "form", "F", "H", "header", "w", "write-out", "b", "cookie"):
         for value in scanned.values(name):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from lifecycle.guard import environment
 from lifecycle.guard.call import Call
+from lifecycle.guard.names import names
 from lifecycle.guard.options import Options
 from lifecycle.guard.values import ANY, NAME, SPLIT, is_known, may_be_option, shown
 
@@ -30,16 +31,15 @@ _STDBUF = Options(valued="ioe", permute=False, long_valued=frozenset({"input", "
 _TIME = Options(flags="pv", valued="f", permute=False, long_flags=frozenset({"portability", "verbose"}), long_valued=frozenset({"format"}))
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)\Z", re.DOTALL)
 
-# Programs to which xargs may append names: whatever they are, nothing is run or written elsewhere.
-_APPENDABLE = frozenset("ls cat head tail wc grep egrep fgrep echo file stat du sort uniq diff cmp sha256sum md5sum basename dirname".split())
-_FIND_TESTS = frozenset(
-    """-name -iname -path -ipath -wholename -iwholename -type -xtype -size -mtime -atime -ctime -mmin -amin -cmin -newer -anewer -cnewer
-    -maxdepth -mindepth -perm -user -group -uid -gid -regex -iregex -regextype -links -inum -samefile -fstype -lname -ilname -used
-    -printf -newermt -newerat -newerct""".split()
+_FIND_TESTS = names(
+    """-name -iname -path -ipath -wholename -iwholename -type -xtype -size -mtime -atime -ctime -mmin -amin
+    -cmin -newer -anewer -cnewer -maxdepth -mindepth -perm -user -group -uid -gid -regex -iregex -regextype
+    -links -inum -samefile -fstype -lname -ilname -used -printf -newermt -newerat -newerct"""
 )
-_FIND_FLAGS = frozenset(
-    """-print -print0 -ls -prune -quit -empty -readable -writable -executable -true -false -not -a -and -o -or -depth -d -mount -xdev
-    -follow -daystart -noleaf -nouser -nogroup -ignore_readdir_race -warn -nowarn ! ( ) , -H -L -P -O0 -O1 -O2 -O3""".split()
+_FIND_FLAGS = names(
+    """-print -print0 -ls -prune -quit -empty -readable -writable -executable -true -false -not -a -and -o -or
+    -depth -d -mount -xdev -follow -daystart -noleaf -nouser -nogroup -ignore_readdir_race -warn -nowarn ! (
+    ) , -H -L -P -O0 -O1 -O2 -O3"""
 )
 
 
@@ -99,14 +99,11 @@ def xargs(call: Call) -> None:
     """A program to which names are appended: one whose arguments decide nothing, or literal ones after `--`."""
     scanned = _XARGS.scan(call)
     operands = list(scanned.operands) or ["echo"]
-    marks = [value for value in scanned.values("I", "i")] or (["{}"] if scanned.has("i") else [])
+    marks = list(scanned.values("I", "i")) or (["{}"] if scanned.has("i") else [])
     if marks:
         mark = marks[-1]
         operands = [operand.replace(mark, ANY) if mark else ANY for operand in operands]
         call.inner(operands, "xargs")
-        return
-    if operands[0] in _APPENDABLE or operands[-1:] == ["--"]:
-        call.inner([*operands, ANY + SPLIT], "xargs")
         return
     call.inner([*operands, ANY + SPLIT], "xargs")
 
@@ -128,7 +125,7 @@ def find(call: Call) -> None:
         at = _expression(call, arguments, at, starts)
 
 
-def _expression(call: Call, arguments: list[str], at: int, starts: list[str]) -> int:
+def _expression(call: Call, arguments: list[str], at: int, starts: list[str]) -> int:  # noqa: RET503  # refusing never returns
     argument = arguments[at]
     if argument in _FIND_FLAGS:
         return at + 1

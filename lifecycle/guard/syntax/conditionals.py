@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 from lifecycle.guard.syntax.tree import Conditional, Part, Term, Text, Word
 
 if TYPE_CHECKING:
-    from lifecycle.guard.syntax.commands import _ScriptReader
+    from lifecycle.guard.syntax.tokens import TokenReader
 
 __all__ = ["read_conditional"]
 
 _UNARY = re.compile(r"-[a-zA-Z]\Z")
 _BINARY = re.compile(r"(=|==|!=|=~|-eq|-ne|-lt|-le|-gt|-ge|-nt|-ot|-ef)\Z")
-_PATTERN_TEXT = re.compile(r"[^ \t\n()'\"\\$`]+")
 
 
-def read_conditional(reader: _ScriptReader) -> Conditional:
+def read_conditional(reader: TokenReader) -> Conditional:
     """The tests up to and past `]]`; `[[` is already read."""
     terms: list[Term] = []
     _expression(reader, terms)
@@ -31,7 +30,7 @@ def read_conditional(reader: _ScriptReader) -> Conditional:
     return Conditional(tuple(terms))
 
 
-def _expression(reader: _ScriptReader, terms: list[Term]) -> None:
+def _expression(reader: TokenReader, terms: list[Term]) -> None:
     while True:
         _term(reader, terms)
         reader.skip_lines()
@@ -40,7 +39,7 @@ def _expression(reader: _ScriptReader, terms: list[Term]) -> None:
         reader.at += 2
 
 
-def _term(reader: _ScriptReader, terms: list[Term]) -> None:
+def _term(reader: TokenReader, terms: list[Term]) -> None:
     reader.skip_lines()
     if reader.text.startswith("(", reader.at):
         reader.at += 1
@@ -71,61 +70,46 @@ def _term(reader: _ScriptReader, terms: list[Term]) -> None:
         terms.append(Term(operator, first, _operand(reader)))
 
 
-def _at_operator(reader: _ScriptReader) -> bool:
+def _at_operator(reader: TokenReader) -> bool:
     if reader.at >= reader.end:
         return True
     if reader.text[reader.at] in "<>":
         return not reader.text.startswith("(", reader.at + 1)
-    bare = reader._peek_bare()
+    bare = reader.peek_bare()
     return bare is not None and _BINARY.match(bare) is not None
 
 
-def _operator(reader: _ScriptReader) -> str:
+def _operator(reader: TokenReader) -> str:
     if reader.at < reader.end and reader.text[reader.at] in "<>":
         reader.at += 1
         return reader.text[reader.at - 1]
     return reader.read_word().bare or ""
 
 
-def _operand(reader: _ScriptReader) -> Word:
+def _operand(reader: TokenReader) -> Word:
     word = reader.read_word()
     if not word.parts or word.bare == "]]":
         reader.fail("conditional", "an operand is missing inside [[ ]]")
     return word
 
 
-def _pattern(reader: _ScriptReader, regular: bool) -> Word:
+def _pattern(reader: TokenReader, regular: bool) -> Word:
     """A pattern or regular expression: brackets and bars belong to it."""
     start = reader.at
     parts: list[Part] = []
     depth = 0
     while reader.at < reader.end:
         character = reader.text[reader.at]
-        if character in " \t\n":
-            if depth == 0:
-                break
-            parts.append(Text(character, False))
-            reader.at += 1
-        elif character == "(":
-            depth += 1
-            parts.append(Text(character, False))
-            reader.at += 1
-        elif character == ")":
-            if depth == 0:
-                break
-            depth -= 1
-            parts.append(Text(character, False))
-            reader.at += 1
-        elif character in "|&;<>":
-            if depth == 0 and (character != "|" or not regular):
-                break
-            if reader.text.startswith("(", reader.at + 1) and character in "<>":
+        if depth == 0 and (character in " \t\n)&;<>" or (character == "|" and not regular)):
+            break
+        if character in " \t\n()|&;<>":
+            if character in "<>" and reader.text.startswith("(", reader.at + 1):
                 reader.fail("process-substitution", "<( and >( are not accepted inside [[ ]]")
+            depth += (character == "(") - (character == ")")
             parts.append(Text(character, False))
             reader.at += 1
         else:
-            word = reader.read_word()
-            parts.extend(word.parts)
+            parts.extend(reader.read_word().parts)
     if depth or not parts:
         reader.fail("conditional", "a pattern inside [[ ]] is missing or has an unclosed '('")
     return Word(tuple(parts), reader.text[start : reader.at], None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lifecycle.guard.syntax.tree import Part, Redirection, Text, Word
 
 if TYPE_CHECKING:
-    from lifecycle.guard.syntax.words import WordReader
+    from lifecycle.guard.syntax.tokens import TokenReader
 
 __all__ = ["HereDocuments"]
 
@@ -21,7 +21,7 @@ _DELIMITER = re.compile(r"[A-Za-z0-9_.,:@%+=!/-]+\Z")
 class HereDocuments:
     """The here-documents of one list of commands that wait for their bodies."""
 
-    def __init__(self, reader: WordReader, in_substitution: bool = False) -> None:
+    def __init__(self, reader: TokenReader, in_substitution: bool = False) -> None:
         self._reader = reader
         self._in_substitution = in_substitution
         self.waiting: list[tuple[Redirection, str, bool]] = []

@@ -71,7 +71,7 @@ def test_a_cli_killed_at_random_moments_loses_nothing(new_laboratory, dice: rand
         rounds += 1
         manager = laboratory.start()
         while manager.poll() is None and kills_left > 0:
-            time.sleep(dice.uniform(0.05, 1.5))
+            time.sleep(dice.uniform(0.05, 4.0))
             for process in _clis(laboratory):
                 try:
                     process.kill()

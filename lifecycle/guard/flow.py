@@ -1,0 +1,294 @@
+"""Walking a script's control flow: what is known after success, after failure, and at a loop's fixed point.
+
+Owns lists, conditions, loops and subshells. What a simple command does is the analysis's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lifecycle.guard.arithmetic import check_expression
+from lifecycle.guard.expansion import Expander
+from lifecycle.guard.refusal import Refused
+from lifecycle.guard.state import State, joined_states
+from lifecycle.guard.syntax.tree import (
+    AndOr,
+    ArithmeticCommand,
+    ArithmeticFor,
+    Case,
+    Command,
+    Conditional,
+    Coprocess,
+    For,
+    Function,
+    Group,
+    If,
+    Loop,
+    Pipeline,
+    Redirected,
+    Redirection,
+    Script,
+    Simple,
+)
+from lifecycle.guard.values import ANY, NAME, NUM, SPLIT, is_known
+
+__all__ = ["ControlFlow"]
+
+STEPS_MAX = 2_000  # commands walked, loops and calls unrolled; the largest script that people write by hand has fewer
+_UNROLLED_MAX = 12
+_PASSES_MAX = 4
+_ARITHMETIC_TESTS = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
+_EVALUATING_TESTS = frozenset({"-v", "-R"})
+
+
+class ControlFlow:
+    """One walk: every method takes the state before a construct and returns the one after it."""
+
+    expander: Expander
+
+    def __init__(self) -> None:
+        self.loops: list[list[State]] = []
+        self.steps = 0
+
+    # -- the analysis's part
+
+    def run_simple(self, command: Simple, state: State) -> tuple[State, State]:
+        """The states after a simple command's success and failure."""
+        raise NotImplementedError
+
+    def define(self, command: Function, state: State) -> None:
+        """Note a function."""
+        raise NotImplementedError
+
+    def check_redirections(self, redirections: Sequence[Redirection], state: State) -> None:
+        """Judge redirections."""
+        raise NotImplementedError
+
+    def check_assignment(self, name: str, value: str, state: State) -> None:
+        """Refuse a variable that changes what programs do."""
+        raise NotImplementedError
+
+    # -- control flow
+
+    def walk(self, script: Script, state: State) -> State:
+        """The state after all commands of the script."""
+        for item in script.items:
+            if item.background:
+                self.run_command(item.command, state.copy())
+            else:
+                ok, failed = self.run_command(item.command, state)
+                state = joined_states(ok, failed)
+        return state
+
+    def _outcome(self, script: Script, state: State) -> tuple[State, State]:
+        """Like `_script`, keeping apart whether the last command succeeded."""
+        outcome = (state, state)
+        for item in script.items:
+            if item.background:
+                self.run_command(item.command, state.copy())
+                outcome = (state, state)
+            else:
+                outcome = self.run_command(item.command, state)
+                state = joined_states(*outcome)
+        return outcome
+
+    def run_command(self, command: Command, state: State) -> tuple[State, State]:
+        self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise Refused("size", "the script is too large to be judged; split it into several commands")
+        if isinstance(command, Simple):
+            return self.run_simple(command, state)
+        if isinstance(command, AndOr):
+            return self._and_or(command, state)
+        if isinstance(command, Pipeline):
+            return self._pipeline(command, state)
+        if isinstance(command, Redirected):
+            self.check_redirections(command.redirections, state)
+            return self.run_command(command.command, state)
+        if isinstance(command, Group):
+            if not command.subshell:
+                return self._outcome(command.body, state)
+            self.walk(command.body, state.copy())
+            return state, state
+        state = self._compound(command, state)
+        return state, state
+
+    def _compound(self, command: Command, state: State) -> State:
+        if isinstance(command, If):
+            return self._if(command, state)
+        if isinstance(command, Loop):
+            return self._loop(command, state)
+        if isinstance(command, For):
+            return self._for(command, state)
+        if isinstance(command, ArithmeticFor):
+            self.expander.expression(command.header, state)
+            return self._repeated(command.body, state)
+        if isinstance(command, Case):
+            return self._case(command, state)
+        if isinstance(command, ArithmeticCommand):
+            self.expander.expression(command.parts, state)
+        elif isinstance(command, Conditional):
+            check_conditional(command, self.expander, state)
+        elif isinstance(command, Function):
+            self.define(command, state)
+        elif isinstance(command, Coprocess):
+            self.check_assignment(command.name, ANY, state)
+            self.run_command(command.body, state.copy())
+            state.variables[command.name] = ANY
+        return state
+
+    def _and_or(self, command: AndOr, state: State) -> tuple[State, State]:
+        ok, failed = self.run_command(command.first, state)
+        for operator, following in command.rest:
+            if operator == "&&":
+                ok, also_failed = self.run_command(following, ok.copy())
+                failed = joined_states(failed, also_failed)
+            else:
+                also_ok, failed = self.run_command(following, failed.copy())
+                ok = ok if _leaves(following) else joined_states(ok, also_ok)
+                failed = ok if _leaves(following) else failed
+        return ok, failed
+
+    def _pipeline(self, command: Pipeline, state: State) -> tuple[State, State]:
+        if len(command.commands) == 1:
+            ok, failed = self.run_command(command.commands[0], state)
+            return (failed, ok) if command.negated else (ok, failed)
+        for part in command.commands:
+            self.run_command(part, state.copy())
+        return state, state
+
+    def _if(self, command: If, state: State) -> State:
+        ends: list[State] = []
+        for condition, body in command.branches:
+            ok, failed = self._outcome(condition, state)
+            state = failed.copy()
+            ends.append(self.walk(body, ok.copy()))
+        ends.append(self.walk(command.otherwise, state) if command.otherwise else state)
+        return _joined(ends)
+
+    def _case(self, command: Case, state: State) -> State:
+        self.expander.value(command.subject, state)
+        end = state.copy()
+        for clause in command.clauses:
+            for pattern in clause.patterns:
+                self.expander.value(pattern, state)
+            end = joined_states(end, self.walk(clause.body, end.copy()))  # `;&` falls through from an earlier arm
+        return end
+
+    def _loop(self, command: Loop, state: State) -> State:
+        breaks: list[State] = []
+        self.loops.append(breaks)
+        entry = state.copy()
+        for _ in range(_PASSES_MAX):
+            ok, failed = self._outcome(command.condition, entry.copy())
+            if command.until:
+                ok, failed = failed, ok
+            after = self.walk(command.body, ok.copy())
+            widened = _joined([entry, after, *breaks])
+            if widened == entry:
+                break
+            entry = widened
+        else:
+            raise Refused("loop", "the loop changes the directory or its variables in a way that cannot be followed")
+        self.loops.pop()
+        return _joined([failed, *breaks])
+
+    def _repeated(self, body: Script, state: State) -> State:
+        breaks: list[State] = []
+        self.loops.append(breaks)
+        entry = state.copy()
+        for _ in range(_PASSES_MAX):
+            after = self.walk(body, entry.copy())
+            widened = _joined([entry, after, *breaks])
+            if widened == entry:
+                break
+            entry = widened
+        else:
+            raise Refused("loop", "the loop changes the directory or its variables in a way that cannot be followed")
+        self.loops.pop()
+        return _joined([entry, *breaks])
+
+    def _for(self, command: For, state: State) -> State:
+        values: list[str] = []
+        for word in command.words or ():
+            values.extend(self.expander.fields(word, state))
+        if command.words is None:
+            values = [ANY]
+        for value in values or [""]:
+            self.check_assignment(command.name, value, state)
+        state.variables.pop(command.name + "[]", None)
+        if command.select:
+            self.check_assignment("REPLY", ANY, state)
+            values = [ANY]
+        if len(values) <= _UNROLLED_MAX and all(is_known(value) and NAME not in value for value in values):
+            breaks: list[State] = []
+            self.loops.append(breaks)
+            for value in values:
+                state.variables[command.name] = value
+                state = _joined([self.walk(command.body, state.copy()), *breaks])
+            self.loops.pop()
+            if not values:
+                self.walk(command.body, state.copy())
+            return state
+        for value in dict.fromkeys(_plain_values(values)):
+            inner = state.copy()
+            inner.variables[command.name] = value
+            state = joined_states(state, self._repeated_with(command, value, inner))
+        return state
+
+    def _repeated_with(self, command: For, value: str, state: State) -> State:
+        """The state after a loop whose variable holds, each time anew, the unknown `value`."""
+        breaks: list[State] = []
+        self.loops.append(breaks)
+        entry = state
+        for _ in range(_PASSES_MAX):
+            entry.variables[command.name] = value
+            after = self.walk(command.body, entry.copy())
+            widened = _joined([entry, after, *breaks])
+            widened.variables[command.name] = value
+            if widened == entry:
+                break
+            entry = widened
+        else:
+            raise Refused("loop", "the loop changes the directory or its variables in a way that cannot be followed")
+        self.loops.pop()
+        return _joined([entry, *breaks])
+
+
+def check_conditional(command: Conditional, expander: Expander, state: State) -> None:
+    """Refuse tests that evaluate their operand, judge the substitutions of the others."""
+    for term in command.terms:
+        if term.operator in _EVALUATING_TESTS:
+            raise Refused("test", f"[[ {term.operator} ]] evaluates its operand, which can run commands; use [[ -n $name ]]")
+        for word in (term.left, term.right):
+            if word is None:
+                continue
+            value = expander.value(word, state)
+            if term.operator in _ARITHMETIC_TESTS:
+                check_expression(value, state.variables, known=False)
+
+
+def _leaves(command: Command) -> bool:
+    """Whether nothing after the command runs: `cd DIR || exit`."""
+    if isinstance(command, Group) and not command.subshell and command.body.items:
+        command = command.body.items[-1].command
+    return isinstance(command, Simple) and bool(command.words) and command.words[0].bare in ("exit", "return")
+
+
+def _joined(states: Sequence[State]) -> State:
+    result = states[0]
+    for state in states[1:]:
+        result = joined_states(result, state)
+    return result
+
+
+def _plain_values(values: Sequence[str]) -> list[str]:
+    """A short list of values that covers many."""
+    if len(values) <= _UNROLLED_MAX:
+        return [value if SPLIT not in value else ANY for value in values]
+    if all(re.fullmatch(f"[0-9{NUM}]+", value) for value in values):
+        return [NUM]
+    if all(re.fullmatch(f"[A-Za-z0-9_][A-Za-z0-9_.{NAME}-]*", value) for value in values):
+        return [NAME]
+    return [ANY]
