@@ -494,7 +494,7 @@ class TestIsBounded:
         path = repo.path / ".git" / place
         path.unlink(missing_ok=True)
         os.mkfifo(path)
-        monkeypatch.setattr(sealed_git_module.SealedGit.run, "__kwdefaults__", {"output_max_bytes": 1000, "timeout_s": 0.3})
+        monkeypatch.setattr(sealed_git_module.SealedGit.run, "__kwdefaults__", {"output_max_bytes": 1000, "timeout_s": 0.3, "given": b""})
         read_history(repo.path)
         changed_paths(repo.path)
         assert _git_children() == []

@@ -145,7 +145,7 @@ class TestChanges:
 
     @pytest.mark.parametrize(
         "damage",
-        [{"version": 2}, {"passing_keys": "a"}, {"passing_keys": [1]}, {"total": True}, {"total": -1}, {"head": 5}],
+        [{"version": 1}, {"plan": 5}, {"progress": {}}, {"passing_keys": "a"}, {"passing_keys": [1]}, {"total": True}, {"total": -1}, {"head": 5}],
     )
     async def test_a_baseline_that_is_none_is_refused(self, project: Project, damage: dict[str, Any]) -> None:
         baseline = {**await project.workspace.baseline(), **damage}
