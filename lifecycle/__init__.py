@@ -16,21 +16,31 @@ if TYPE_CHECKING:
     from lifecycle.manager import auto_continue as auto_continue
     from lifecycle.status import RunResult as RunResult
     from lifecycle.status import Status as Status
+    from lifecycle.workspace.feature_list import Feature as Feature
+    from lifecycle.workspace.feature_list import FeatureList as FeatureList
+    from lifecycle.workspace.feature_list import read_feature_list as read_feature_list
+    from lifecycle.workspace.feature_list import write_feature_list as write_feature_list
+    from lifecycle.workspace.state_tracker import StateTracker as StateTracker
     from states.vocabulary import SessionType as SessionType
     from states.vocabulary import State as State
     from states.vocabulary import StopReason as StopReason
 
 _HOMES = {
     "Config": "lifecycle.config",
+    "Feature": "lifecycle.workspace.feature_list",
+    "FeatureList": "lifecycle.workspace.feature_list",
     "LifecycleError": "lifecycle.errors",
     "RunResult": "lifecycle.status",
     "SessionManager": "lifecycle.manager",
     "SessionType": "states.vocabulary",
     "State": "states.vocabulary",
+    "StateTracker": "lifecycle.workspace.state_tracker",
     "Status": "lifecycle.status",
     "StopReason": "states.vocabulary",
     "auto_continue": "lifecycle.manager",
     "detect_session_type": "lifecycle.detection",
+    "read_feature_list": "lifecycle.workspace.feature_list",
+    "write_feature_list": "lifecycle.workspace.feature_list",
 }
 
 __all__ = [*_HOMES]  # noqa: PLE0604  # names, taken from the one list

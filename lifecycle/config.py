@@ -102,6 +102,17 @@ def positive_duration(value: object) -> float:
     return number
 
 
+def one_of(*words: str) -> Parser:
+    """One of these words."""
+
+    def parsed(value: object) -> str:
+        if not isinstance(value, str) or value.strip().lower() not in words:
+            raise ValueError(" or ".join(words))
+        return value.strip().lower()
+
+    return parsed
+
+
 def or_none(parse: Parser) -> Parser:
     """Also accept "none", for without limit."""
 
@@ -153,6 +164,13 @@ class Config:
     )
     session_timeout: float | None = _setting(
         None, or_none(positive_duration), "TIME", "how long one session may take before a fresh one follows"
+    )
+    verify_command: str | None = _setting(
+        None, or_none(text), "COMMAND", "shell command that must succeed for newly passing features to count"
+    )
+    verify_timeout: float = _setting(600.0, positive_duration, "TIME", "how long the verification may take")
+    appended_features: str = _setting(
+        "keep", one_of("keep", "drop"), "keep|drop", "what becomes of features that the agent appends to the list"
     )
     prompts_dir: Path | None = _setting(
         None, or_none(path), "DIR", "directory whose initializer.md, coding.md and resumed.md replace the built-in prompts"

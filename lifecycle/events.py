@@ -108,6 +108,69 @@ class FeatureListSetAside(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleBroken(Event):
+    """The agent broke the feature rule (removed, edited, reordered, ...) and it was undone.
+
+    Attributes:
+        features: the names of the first of them, comma-separated.
+        count: how many there are; 0 where the list as a whole was broken.
+        problem: what was wrong with a list that was none.
+    """
+
+    name: ClassVar[str] = "rule_broken"
+    level: ClassVar[str] = "warning"
+    session_id: str
+    rule: str
+    features: str
+    count: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesAppended(Event):
+    """The agent appended features, and they were kept."""
+
+    name: ClassVar[str] = "features_appended"
+    session_id: str
+    features: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeaturesChanged(Event):
+    """Somebody changed the feature list between two sessions; it was accepted."""
+
+    name: ClassVar[str] = "features_changed"
+    changes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsVerified(Event):
+    """The verification command judged what a session claims.
+
+    Attributes:
+        verdict: passed, failed, missing, timed_out or stopped. Unless it passed the claims were taken back.
+    """
+
+    name: ClassVar[str] = "claims_verified"
+    session_id: str
+    verdict: str
+    claims: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSalvaged(Event):
+    """Uncommitted work of a session that ended abnormally was kept under a git reference."""
+
+    name: ClassVar[str] = "work_salvaged"
+    session_id: str
+    ref: str
+    files: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSaved(Event):
     """END compared the project with the session's baseline."""
 

@@ -34,9 +34,16 @@ from lifecycle.journal.location import JOURNAL_NAME, state_directory
 from lifecycle.journal.lock import acquire, owner
 from lifecycle.journal.notes import NoteKind
 from lifecycle.journal.sqlite import SqliteJournal
-from lifecycle.ports import Agent, Chance, Clock, Journal, Note, Observer, Ports, Prompts, Workspace
+from lifecycle.ports import Agent, Chance, Clock, Journal, Note, Observer, Ports, Prompts, Verifier, Workspace
 from lifecycle.processes import ProcessIdentity, this_process
-from lifecycle.runtime.local import SystemChance, SystemClock, local_agent, local_prompts, local_workspace
+from lifecycle.runtime.local import (
+    SystemChance,
+    SystemClock,
+    local_agent,
+    local_prompts,
+    local_verifier,
+    local_workspace,
+)
 from lifecycle.status import RunResult, Status, read_status, result_of
 from lifecycle.stopping import LocalStopFlag
 from lifecycle.watching import EventHub
@@ -61,7 +68,7 @@ class SessionManager:
             for `XDG_STATE_HOME` and `HOME` only.
         config_file: instead of the project's `lifecycle.toml`.
         observers: called with every event, in order; see also `events`.
-        clock, chance, journal, workspace, agent, prompts: a port of your own in place of the local one.
+        clock, chance, journal, workspace, agent, prompts, verifier: a port of your own in place of the local one.
         settings: any setting of `lifecycle.config.Config` by name; beats environment and file.
 
     Raises:
@@ -82,6 +89,7 @@ class SessionManager:
         workspace: Workspace | None = None,
         agent: Agent | None = None,
         prompts: Prompts | None = None,
+        verifier: Verifier | None = None,
         **settings: object,
     ) -> None:
         self.project_dir = Path(project_dir)
@@ -92,7 +100,13 @@ class SessionManager:
         self._from_environment = from_environment(environment or {})
         self._clock = clock or SystemClock()
         self._chance = chance or SystemChance()
-        self._given_ports: dict[str, Any] = {"journal": journal, "workspace": workspace, "agent": agent, "prompts": prompts}
+        self._given_ports: dict[str, Any] = {
+            "journal": journal,
+            "workspace": workspace,
+            "agent": agent,
+            "prompts": prompts,
+            "verifier": verifier,
+        }
         self._hub = EventHub()
         self._observers = (*observers, self._hub)
         self._stop = LocalStopFlag()
@@ -186,11 +200,12 @@ class SessionManager:
             clock=self._clock,
             chance=self._chance,
             journal=journal,
-            workspace=given["workspace"] or local_workspace(self.project_dir),
+            workspace=given["workspace"] or local_workspace(self.project_dir, config),
             agent=given["agent"] or local_agent(self.project_dir, state_dir, config, self._clock),
             prompts=given["prompts"] or local_prompts(config),
             stop=self._stop,
             observers=self._observers,
+            verifier=given["verifier"] or local_verifier(self.project_dir, config),
         )
 
     async def _reap(self, opened: _Open) -> None:

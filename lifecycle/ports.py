@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -242,6 +243,86 @@ class Changes:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One way in which the feature rule was broken.
+
+    Attributes:
+        rule: one of `lifecycle.workspace.comparison.Rule`'s values.
+        features: the names of the first of them.
+        count: how many there are.
+        problem: what is wrong with a list that is none, else empty.
+    """
+
+    rule: str
+    features: tuple[str, ...] = ()
+    count: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListCheck:
+    """The feature list against the ledger: what stood when the session was created.
+
+    Attributes:
+        broken: what must be undone.
+        appended: new features.
+        claimed: features that pass and did not, new ones among them.
+        regressed: features that passed and do not.
+        mended: what the list must be instead of what it is, or None where it may stay.
+    """
+
+    broken: tuple[Broken, ...] = ()
+    appended: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
+    regressed: tuple[str, ...] = ()
+    mended: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """Uncommitted work that is kept under a git reference.
+
+    Attributes:
+        ref: its full name.
+        commit: what it points to.
+        files: how many files differ from the commit that the session stood on.
+        skipped: files that are not kept, and why.
+        is_new: whether it was made now, not found.
+        problem: why nothing could be kept, when `ref` is empty.
+    """
+
+    ref: str
+    commit: str
+    files: int = 0
+    skipped: tuple[str, ...] = ()
+    is_new: bool = True
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStory:
+    """What is known of a session that left no notes of its own, for the entry that is made in their place.
+
+    Attributes:
+        at: when it ended.
+        ending: how, in words.
+        claimed, regressed: features by name.
+        last_words: the last that the agent said.
+        wrote_own: whether an earlier leg of the session left notes already.
+    """
+
+    session_id: SessionId
+    number: int
+    type: SessionType
+    at: float
+    ending: str
+    claimed: tuple[str, ...] = ()
+    regressed: tuple[str, ...] = ()
+    last_words: str = ""
+    wrote_own: bool = False
+
+
 class Workspace(Protocol):
     """The project directory. The agent can write it, so nothing it says is trusted further than it is checked."""
 
@@ -258,6 +339,41 @@ class Workspace(Protocol):
 
     async def changes(self, baseline: Mapping[str, Any]) -> Changes:
         """Compare with the baseline. An unreadable list is told in the result, not raised."""
+
+    async def check_features(self, baseline: Mapping[str, Any]) -> ListCheck:
+        """Compare the list with the baseline's, feature by feature. Writes nothing.
+
+        Where the baseline has no list nothing is broken: the session is to write one.
+        """
+
+    async def without_claims(self, baseline: Mapping[str, Any]) -> bytes | None:
+        """The list's content with every claim taken back that the baseline does not have; None without any."""
+
+    async def replace_features(self, content: bytes) -> None:
+        """Put this content in the list's place, atomically, whatever stands there."""
+
+    async def compare_features(self, before: bytes) -> ListCheck:
+        """What somebody made of the list since it was `before`; `mended` means nothing here."""
+
+    async def leave_entry(
+        self, baseline: Mapping[str, Any], story: SessionStory, kept: bytes | None = None
+    ) -> tuple[bool, bytes | None]:
+        """See to it that the session has exactly one entry in the progress file.
+
+        Args:
+            kept: the file's newest copy, to be put back when the file is gone.
+
+        Returns:
+            Whether the session wrote it itself, and the file's content for a safe copy, None where there is none.
+        """
+
+    async def salvage(
+        self, baseline: Mapping[str, Any], session_id: SessionId, *, at: float, words: str
+    ) -> Salvage | None:
+        """Keep uncommitted and untracked work under a git reference; None where there is none, or no repository.
+
+        The same work is kept once. Neither the files nor the index are touched.
+        """
 
     async def feature_list_content(self) -> bytes | None:
         """The list's bytes if it is valid, else None."""
@@ -283,6 +399,7 @@ class AgentTask:
         budget_usd: what may still be spent in this run, or None.
         deadline: the moment to cut off, or None.
         time_left_s: what is left of the session's time, above 0, or None.
+        news: what a resumption must be told of what happened after the cut, as Markdown; may be empty.
     """
 
     session_id: SessionId
@@ -293,6 +410,7 @@ class AgentTask:
     budget_usd: float | None = None
     deadline: float | None = None
     time_left_s: float | None = None
+    news: str = ""
 
 
 class SessionLog(Protocol):
@@ -309,6 +427,9 @@ class SessionLog(Protocol):
 
     async def reported_cost(self, cost_usd: float) -> Spent:
         """The agent told a total for the conversation."""
+
+    async def tool_finished(self) -> str | None:
+        """A tool's work is done, and no other runs. What it broke is undone at once; return what the agent must be told, or None."""
 
     def happened(self, event: Event) -> None:
         """Something notable: told to whoever watches, never raising."""
@@ -329,6 +450,42 @@ class Agent(Protocol):
         """End what a dead manager left behind; return how many processes were ended."""
 
 
+class VerdictKind(StrEnum):
+    """How a verification ended. Every value is stable on disk."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    MISSING = "missing"
+    TIMED_OUT = "timed_out"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the person's own check said of a session's claims.
+
+    Attributes:
+        detail: why, in words for people.
+        output: what it printed: bounded, redacted.
+    """
+
+    kind: VerdictKind
+    detail: str
+    output: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it counts for `max_failures`: nobody could say whether the claims hold."""
+        return self.kind in (VerdictKind.MISSING, VerdictKind.TIMED_OUT)
+
+
+class Verifier(Protocol):
+    """The person's own check of what the agent claims."""
+
+    async def verify(self, session_id: SessionId, stop: StopFlag) -> Verdict:
+        """Run the check; a set `stop` cuts it short. When this returns or raises, no process of it is left."""
+
+
 class Prompts(Protocol):
     """What the agent is asked."""
 
@@ -344,7 +501,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world, bound."""
+    """The world, bound. Without a verifier every claim counts."""
 
     clock: Clock
     chance: Chance
@@ -354,4 +511,5 @@ class Ports:
     prompts: Prompts
     stop: StopFlag
     observers: tuple[Observer, ...] = field(default=())
+    verifier: Verifier | None = None
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-__all__ = ["REDACTED", "Redactor", "one_line", "secrets_in"]
+__all__ = ["REDACTED", "Redactor", "one_line", "secrets_in", "without_credentials"]
 
 REDACTED: Final = "[redacted]"
 
@@ -52,6 +52,21 @@ def secrets_in(environment: Mapping[str, str]) -> frozenset[str]:
     )
 
 
+def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the variables that hold a credential, or lead to one, as far as can be told.
+
+    >>> without_credentials({"PATH": "/usr/bin", "OPENAI_API_KEY": "k" * 8, "DB": "pg://me:secret@db/x"})
+    {'PATH': '/usr/bin'}
+    """
+    redact = Redactor(secrets_in(environment))
+    return {
+        name: value
+        for name, value in environment.items()
+        if not (_SECRET_NAME.search(name) or name.startswith(_SECRET_PREFIXES) or name in _SECRET_DOORS)
+        and redact(value) == value
+    }
+
+
 def one_line(text: str, chars_max: int = 160) -> str:
     """The first line that says anything, with control characters and runs of blanks replaced, and shortened.
 
@@ -70,6 +85,9 @@ _SCANNED_CHARS_MAX: Final = 4096
 
 _NAMES: Final = r"(?:(?:api|access|private|auth)_?key|token|secret|passw(?:or)?d|passphrase|credentials?)"
 _SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
+
+_SECRET_PREFIXES: Final = ("ANTHROPIC_", "CLAUDE_", "AWS_")
+_SECRET_DOORS: Final = frozenset({"SSH_AUTH_SOCK", "GPG_AGENT_INFO", "SSH_ASKPASS", "GIT_ASKPASS", "KUBECONFIG"})
 
 # Every pattern is linear: no repetition stands inside another one over the same characters.
 _SHAPES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.journal.lock import Owner
+from lifecycle.journal.notes import NoteKind
 from lifecycle.moments import to_iso
 from lifecycle.ports import Journal, TransitionRecord
 from states.facts import Facts, FeatureCount
@@ -26,6 +27,7 @@ class Status:
         owner: who runs it now, or None.
         resume_at: when the wait ends, in CONTINUE.
         detail: why it stopped or waits, for people.
+        salvages: the git references that keep uncommitted work of sessions, oldest first.
     """
 
     state: str
@@ -39,6 +41,7 @@ class Status:
     owner: Owner | None = None
     resume_at: float | None = None
     detail: str = ""
+    salvages: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document that `lifecycle status --json` prints."""
@@ -54,6 +57,7 @@ class Status:
             "cost_usd": self.cost_usd,
             "owner": None if owner is None else {"pid": owner.pid, "host": owner.host, "since": owner.since},
             "resume_at": None if self.resume_at is None else to_iso(self.resume_at),
+            "salvages": list(self.salvages),
         }
 
 
@@ -106,6 +110,7 @@ async def read_status(journal: Journal, owner: Owner | None) -> Status:
     facts = last.facts
     session = facts.session if facts.session and _is_meant(last) else None
     spent = await journal.spent(facts.run_id)
+    salvaged = await journal.notes(kind=NoteKind.SALVAGED)
     return Status(
         state=last.dest,
         run_id=facts.run_id,
@@ -118,6 +123,7 @@ async def read_status(journal: Journal, owner: Owner | None) -> Status:
         owner=owner,
         resume_at=facts.resume_at,
         detail=describe(facts),
+        salvages=tuple(dict.fromkeys(str(note.data["ref"]) for note in salvaged if note.data.get("ref"))),
     )
 
 
@@ -145,8 +151,7 @@ def describe(facts: Facts) -> str:
     has_trouble = outcome is not None and outcome.kind not in (OutcomeKind.COMPLETED_TURN, OutcomeKind.CUT_OFF)
     if outcome is not None and outcome.detail and (has_trouble or facts.save_error):
         words.append(outcome.detail)
-    if facts.save_error:
-        words.append(facts.save_error)
+    words += [error for error in (facts.save_error, facts.verify_error) if error]
     if outcome is not None and facts.stop_reason is StopReason.FATAL:
         advice = OUTCOMES[outcome.cause].advice
         if advice and advice not in outcome.detail:

@@ -22,6 +22,7 @@ def delay_elapsed(facts: Facts, *, at: float) -> Observation:
             has_run=False,
             outcome=None,
             save_error=None,
+            verify_error=None,
             resume_at=None,
         ),
     )

@@ -18,11 +18,14 @@ class Saved:
         features: as they stand now; None where it cannot be told.
         has_progressed: a feature passes newly, a commit was made, or an INIT session left a valid list.
         error: why something could not be saved, or None. It is a fact for `decide`, not an exception.
+        verify_error: why nobody could say whether the session's claims hold (the verification is missing, or took
+            too long), or None. A verification that ran and failed is none: it has said that they do not.
     """
 
     features: FeatureCount | None
     has_progressed: bool = False
     error: str | None = None
+    verify_error: str | None = None
 
 
 def ended(
@@ -50,6 +53,7 @@ def ended(
         features=saved.features,
         session=session,
         save_error=saved.error,
+        verify_error=saved.verify_error,
         stop_requested=facts.stop_requested or stop_requested,
         cost_usd=max(facts.cost_usd, cost_usd),
         jitter=jitter,
@@ -74,7 +78,8 @@ def _count(facts: Facts) -> Counters:
 def _failures(before: int, facts: Facts) -> int:
     """In a row: a failure adds one, a normal end starts again, and what is neither leaves it."""
     outcome = facts.outcome
-    if facts.save_error is not None or (outcome is not None and outcome.is_failure):
+    is_unsure = facts.save_error is not None or facts.verify_error is not None
+    if is_unsure or (outcome is not None and outcome.is_failure):
         return before + 1
     if outcome is not None and outcome.kind is OutcomeKind.COMPLETED_TURN:
         return 0

@@ -139,9 +139,9 @@ def _turns(facts: Facts) -> Iterator[Observation]:
 def _endings(facts: Facts) -> Iterator[Observation]:
     for features in (None, NO_LIST, SOME, ALL):
         for has_progressed in (False, True):
-            for error in (None, "disk full"):
+            for error, unsure in ((None, None), ("disk full", None), (None, "no such command")):
                 for stop in (False, True):
-                    saved = Saved(features, has_progressed=has_progressed, error=error)
+                    saved = Saved(features, has_progressed=has_progressed, error=error, verify_error=unsure)
                     yield ended(facts, saved, at=facts.at, jitter=0.0, stop_requested=stop)
 
 
@@ -154,7 +154,7 @@ def normal(state: State, facts: Facts) -> Facts:
         stalled=min(counters.stalled, limits.stall_after or 0),
         retries=min(counters.retries, 1),
     )
-    facts = replace(facts, counters=bounded, resume_at=None)
+    facts = replace(facts, counters=bounded, resume_at=None, verify_error=None)
     if state is not State.SHUTDOWN:
         return facts
     # A run that is over is told apart by its reason alone, a suspended one by what the next start takes up.

@@ -122,6 +122,7 @@ class Facts:
         has_run: whether the agent was to run in this cycle, so that END has something to save.
         outcome: this cycle's, once there is one.
         save_error: why END could not save everything, or None.
+        verify_error: why END could not have the session's claims verified, or None.
         cost_usd: of this run.
         jitter: injected chance in [0, 1) that spreads backoffs.
         resume_at: when CONTINUE ends; set only there.
@@ -142,6 +143,7 @@ class Facts:
     outcome: Outcome | None = None
     stop_requested: bool = False
     save_error: str | None = None
+    verify_error: str | None = None
     cost_usd: float = 0.0
     jitter: float = 0.0
     resume_at: float | None = None

@@ -46,6 +46,7 @@ def go_on(last: Facts, *, at: float, limits: Limits, prompt: str | None = None) 
         outcome=None,
         stop_requested=False,
         save_error=None,
+        verify_error=None,
         resume_at=None,
         stop_reason=None,
     )

@@ -150,6 +150,9 @@ class _NoLog:
     async def reported_cost(self, cost_usd: float) -> Spent:
         return Spent(0, 0.0)
 
+    async def tool_finished(self) -> str | None:
+        return None
+
     def happened(self, event: Event) -> None: ...
 
 

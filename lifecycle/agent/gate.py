@@ -8,7 +8,7 @@ callbacks take and return the plain data of the hook protocol.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,15 +38,19 @@ class Gate:
         *,
         on_allowed: Callable[[ToolCall], None] = lambda call: None,
         on_denied: Callable[[ToolCall, str], None] = lambda call, reason: None,
+        on_finished: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
         """Args:
         rules: all must allow a call; without any, everything is refused.
         on_allowed: told of each call that is let through, from the event loop.
         on_denied: told of each call that is refused, with the reason.
+        on_finished: asked when a tool's work is done and no other runs; what it returns is told to the agent
+             beside the tool's result.
         """
         self._rules = tuple(rules)
         self._on_allowed = on_allowed
         self._on_denied = on_denied
+        self._on_finished = on_finished
         self._seen: set[str] = set()
         self.prompt_seen = False
         self.running: dict[str, float] = {}
@@ -89,10 +93,17 @@ class Gate:
         self._on_allowed(call)
         return {}
 
-    async def after_tool(self, _data: Any, call_id: str | None, _context: Any = None) -> HookOutput:
+    async def after_tool(self, data: Any, call_id: str | None, _context: Any = None) -> HookOutput:
         """The PostToolUse and PostToolUseFailure callback."""
         self.finished(str(call_id))
-        return {}
+        # While another call runs, what it writes may be half written: the last one to finish is asked about all.
+        if self._on_finished is None or self.running or not isinstance(data, Mapping):
+            return {}
+        words = await self._on_finished()
+        if words is None:
+            return {}
+        event = str(data.get("hook_event_name", "PostToolUse"))
+        return {"hookSpecificOutput": {"hookEventName": event, "additionalContext": words}}
 
     async def on_prompt(self, _data: Any, _call_id: str | None, _context: Any = None) -> HookOutput:
         """The UserPromptSubmit callback."""

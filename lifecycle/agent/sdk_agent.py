@@ -118,7 +118,7 @@ class SdkAgent:
             errand = Errand(
                 session_id=task.session_id,
                 is_resumption=is_resumption,
-                prompt=self._prompts.resumed(task.type) if is_resumption else task.prompt,
+                prompt=self._resumed(task) if is_resumption else task.prompt,
                 project_dir=self._project_dir,
                 cli_path=wrapper,
                 max_turns=task.max_turns,
@@ -149,6 +149,10 @@ class SdkAgent:
             proof.keep(place)
         return broken
 
+    def _resumed(self, task: AgentTask) -> str:
+        prompt = self._prompts.resumed(task.type)
+        return f"{prompt.rstrip()}\n\n{task.news}\n" if task.news else prompt
+
     def _gate(self, session_id: SessionId, log: SessionLog, redact: Callable[[str], str]) -> Gate:
         def started(call: ToolCall) -> None:
             text = one_line(redact(summary(call, self._project_dir)))
@@ -158,7 +162,7 @@ class SdkAgent:
             text = one_line(redact(reason))
             log.happened(ToolDenied(at=self._now(), session_id=session_id, tool=call.tool, reason=text))
 
-        return Gate(self._rules, on_allowed=started, on_denied=denied)
+        return Gate(self._rules, on_allowed=started, on_denied=denied, on_finished=log.tool_finished)
 
     def _directory(self) -> Path:
         if self._state_dir is None:

@@ -71,6 +71,7 @@ def _words(found: Status) -> list[str]:
         rows.append(("cost", f"${found.cost_usd:.2f}"))
     if found.resume_at is not None:
         rows.append(("next", _local(found.resume_at)))
+    rows += [("salvaged", ref) for ref in found.salvages]
     rows.append(("manager", _owner(found)))
     return [f"{name:<9} {value}" for name, value in rows]
 

@@ -39,10 +39,25 @@ class NoteKind(StrEnum):
     """Somebody other than the agent added, removed or reworded features between two sessions: which."""
 
     RULE_BROKEN = "rule_broken"
-    """The agent changed more of a feature than `passes`; it was undone: which features, and how."""
+    """The agent broke the feature rule; it was undone: how, and which features."""
+
+    FEATURES_APPENDED = "features_appended"
+    """The agent appended features, and they were kept: which."""
+
+    VERIFIED = "verified"
+    """The verification command judged a session's claims: how it ended, which claims, and what it printed."""
+
+    LAST_WORDS = "last_words"
+    """The last that the agent said in a leg of a session."""
+
+    SALVAGED = "salvaged"
+    """Uncommitted work was kept under a git reference: which, how many files, and what was left out."""
+
+    SAVE_FAILED = "save_failed"
+    """END could not save a session: why. DETECT tries again before it reads the project."""
 
     SESSION_SAVED = "session_saved"
-    """END saved a session: what it changed, and how many turns and dollars it used."""
+    """END saved a leg of a session: everything it found, so that a repetition gives the same."""
 
     FAULT = "fault"
     """A fault of ours: the state, the error and its traceback."""

@@ -114,6 +114,17 @@ def _saved(told: Fields) -> str:
     return f"session saved: {', '.join(found) or 'nothing new'}"
 
 
+def _rule_broken(told: Fields) -> str:
+    which = f"{told['count']} features {told['rule']} ({told['features']})" if told["count"] else told["rule"]
+    problem = f": {told['problem']}" if told["problem"] else ""
+    return f"feature_list.json undone: {which}{problem}"
+
+
+def _verified(told: Fields) -> str:
+    fate = "stand" if told["verdict"] == "passed" else "are taken back"
+    return f"{told['detail']}: {told['claims']} claims {fate}"
+
+
 def _started(told: Fields) -> str:
     verb = "resumes" if told["is_resumption"] else "begins"
     process = f" (pid {told['pid']})" if told["pid"] else ""
@@ -163,6 +174,20 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
         _named(
             events.FeatureListSetAside,
             lambda told: f"feature_list.json moved to {told['moved_to']}: {told['problem']}",
+        ),
+        _named(events.RuleBroken, _rule_broken),
+        _named(
+            events.FeaturesAppended,
+            lambda told: f"the agent appended {told['count']} features: {told['features']}",
+        ),
+        _named(events.FeaturesChanged, lambda told: f"the feature list was changed meanwhile: {told['changes']}"),
+        _named(events.ClaimsVerified, _verified),
+        _named(
+            events.WorkSalvaged,
+            lambda told: _joined(
+                f"uncommitted work in {told['files']} files kept under {told['ref']}",
+                f"{told['skipped']} left out" if told["skipped"] else "",
+            ),
         ),
         _named(events.SessionSaved, _saved),
         _named(events.AgentStarted, _started),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 import uuid
@@ -13,7 +14,7 @@ from states.vocabulary import RunId, SessionId
 
 if TYPE_CHECKING:
     from lifecycle.config import Config
-    from lifecycle.ports import Agent, Clock, Prompts, Workspace
+    from lifecycle.ports import Agent, Clock, Prompts, Verifier, Workspace
 
 _LONGEST_SLEEP_S = 30.0
 """The wall clock can be set, and a laptop can sleep: look at it again at least this often."""
@@ -46,11 +47,28 @@ class SystemChance:
         return self._random.random()
 
 
-def local_workspace(project_dir: Path) -> Workspace:
+def local_workspace(project_dir: Path, config: Config) -> Workspace:
     """The project directory itself."""
     from lifecycle.workspace.project import ProjectWorkspace
 
-    return ProjectWorkspace(project_dir)
+    return ProjectWorkspace(project_dir, keeps_appended=config.appended_features == "keep")
+
+
+def local_verifier(project_dir: Path, config: Config) -> Verifier | None:
+    """The person's verification command on the agent's leash; None where there is none."""
+    if config.verify_command is None:
+        return None
+    from lifecycle.agent.leash_control import SESSION_MARKER, leashed
+    from lifecycle.workspace.verification import CommandVerifier
+
+    return CommandVerifier(
+        config.verify_command,
+        project_dir,
+        timeout_s=config.verify_timeout,
+        on_leash=leashed,
+        environment=os.environ,
+        marker=SESSION_MARKER,
+    )
 
 
 def local_prompts(config: Config) -> Prompts:

@@ -12,7 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lifecycle.errors import FeatureListInvalid
-from lifecycle.ports import AgentTask, Changes, MessageUsage, Reading, SessionLog, StopFlag
+from lifecycle.ports import (
+    AgentTask,
+    Broken,
+    Changes,
+    ListCheck,
+    MessageUsage,
+    Reading,
+    Salvage,
+    SessionLog,
+    SessionStory,
+    StopFlag,
+    Verdict,
+    VerdictKind,
+)
 from lifecycle.processes import ProcessIdentity
 from states.facts import FeatureCount, Outcome
 from states.vocabulary import Cause, RunId, SessionId, SessionType
@@ -63,12 +76,20 @@ class FakeWorkspace:
     Attributes:
         features: None when there is no feature list.
         invalid: what is wrong with the list, while it is unreadable.
+        entries: the sessions for which an entry was made in the progress file.
+        notes: what sessions wrote there themselves.
+        uncommitted: whether there is work that is not committed.
+        salvages: the sessions whose uncommitted work was kept.
     """
 
     features: list[bool] | None = None
     commits: int = 0
     invalid: str | None = None
     set_aside: list[str] = field(default_factory=list)
+    entries: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    uncommitted: bool = False
+    salvages: list[str] = field(default_factory=list)
 
     def count(self) -> FeatureCount:
         """Total and passing."""
@@ -81,7 +102,7 @@ class FakeWorkspace:
 
     async def baseline(self) -> Mapping[str, Any]:
         self._check()
-        return {"features": self.features, "commits": self.commits}
+        return {"features": self.features, "commits": self.commits, "notes": len(self.notes)}
 
     async def changes(self, baseline: Mapping[str, Any]) -> Changes:
         if self.invalid is not None:
@@ -94,6 +115,42 @@ class FakeWorkspace:
             new_commits=self.commits - baseline["commits"],
             has_new_list=not before and bool(now),
         )
+
+    async def check_features(self, baseline: Mapping[str, Any]) -> ListCheck:
+        return self._check_against(baseline["features"]) if baseline["features"] else ListCheck()
+
+    async def compare_features(self, before: bytes) -> ListCheck:
+        return self._check_against(json.loads(before))
+
+    async def without_claims(self, baseline: Mapping[str, Any]) -> bytes | None:
+        self._check()
+        now, before = self.features or [], baseline["features"] or []
+        before = before + [False] * (len(now) - len(before))
+        reverted = [a and b for a, b in zip(now, before, strict=False)]
+        return None if reverted == now else json.dumps(reverted).encode()
+
+    async def replace_features(self, content: bytes) -> None:
+        self.features, self.invalid = json.loads(content), None
+
+    async def leave_entry(
+        self, baseline: Mapping[str, Any], story: SessionStory, kept: bytes | None = None
+    ) -> tuple[bool, bytes | None]:
+        is_own = story.wrote_own or len(self.notes) > baseline["notes"]
+        if is_own:
+            self.entries = [session for session in self.entries if session != story.session_id]
+        elif story.session_id not in self.entries:
+            self.entries.append(story.session_id)
+        return is_own, None
+
+    async def salvage(
+        self, baseline: Mapping[str, Any], session_id: SessionId, *, at: float, words: str
+    ) -> Salvage | None:
+        if not self.uncommitted:
+            return None
+        is_new = session_id not in self.salvages
+        if is_new:
+            self.salvages.append(session_id)
+        return Salvage(f"refs/lifecycle/salvage/{session_id}-1", "0" * 40, files=1, is_new=is_new)
 
     async def feature_list_content(self) -> bytes | None:
         if self.invalid is not None or self.features is None:
@@ -113,11 +170,47 @@ class FakeWorkspace:
         self.features, self.invalid = None, None
         return f"feature_list.invalid-{len(self.set_aside)}.json"
 
+    def _check_against(self, plan: list[bool]) -> ListCheck:
+        """A feature is recognised by its place, so that all that can be broken is the list's length."""
+        if self.invalid is not None:
+            return ListCheck((Broken("malformed", problem=self.invalid),), mended=json.dumps(plan).encode())
+        if self.features is None:
+            return ListCheck((Broken("deleted"),), mended=json.dumps(plan).encode())
+        now, missing = self.features, len(plan) - len(self.features)
+        claimed = tuple(str(at) for at, a in enumerate(now) if a and not (at < len(plan) and plan[at]))
+        regressed = tuple(str(at) for at, a in enumerate(now) if not a and at < len(plan) and plan[at])
+        appended = tuple(str(at) for at in range(len(plan), len(now)))
+        if missing <= 0:
+            return ListCheck((), appended, claimed, regressed)
+        names = tuple(str(at) for at in range(len(now), len(plan)))
+        mended = json.dumps([*now, *plan[len(now) :]]).encode()
+        return ListCheck((Broken("removed", names, missing),), appended, claimed, regressed, mended)
+
     def _check(self) -> None:
         if self.invalid is not None:
             from pathlib import Path
 
             raise FeatureListInvalid(Path("feature_list.json"), self.invalid, 1, 1)
+
+
+class FakeVerifier:
+    """Gives these verdicts, one a call, the last for ever; a set stop flag comes before all.
+
+    Args:
+        effect: what the check does to the project while it runs.
+    """
+
+    def __init__(self, *verdicts: Verdict, effect: Callable[[], None] = lambda: None) -> None:
+        self._verdicts = list(verdicts) or [Verdict(VerdictKind.PASSED, "the verification succeeded")]
+        self._effect = effect
+        self.calls = 0
+
+    async def verify(self, session_id: SessionId, stop: StopFlag) -> Verdict:
+        if stop.is_set():
+            return Verdict(VerdictKind.STOPPED, "the run was being stopped, so nothing was verified")
+        self.calls += 1
+        self._effect()
+        return self._verdicts[min(self.calls, len(self._verdicts)) - 1]
 
 
 class FakePrompts:

@@ -10,6 +10,7 @@ from lifecycle.errors import JournalCorrupt
 from lifecycle.ports import Reading, SessionRecord
 from lifecycle.work.context import Done, WorkContext
 from lifecycle.work.detect import read_or_restore
+from lifecycle.work.telling import news_for_new_session
 from states.create import created, plan
 from states.facts import Session
 
@@ -23,6 +24,8 @@ async def create(context: WorkContext) -> Done:
     if session.is_resumption:
         record = replace(await _known(context, session), baseline=baseline)
     else:
+        if news := await news_for_new_session(ports.journal):
+            reading = replace(reading, context=f"{reading.context.rstrip()}\n\n{news}")
         record = _new(context, session, reading, baseline)
     return Done(created(facts, session, at=context.now()), session=record)
 

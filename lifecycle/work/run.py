@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from lifecycle.errors import JournalCorrupt
-from lifecycle.events import AgentStarted, Event, TurnUsed
+from lifecycle.events import AgentStarted, Event, Said, TurnUsed
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import AgentTask, MessageUsage, SessionRecord, Spent
 from lifecycle.processes import ProcessIdentity
 from lifecycle.work.context import Done, WorkContext, emit
+from lifecycle.work.saving import tell_broken
+from lifecycle.work.telling import news_for_resumption, to_record, undone_words
 from states.facts import Outcome, Session
 from states.run import finished
-from states.vocabulary import Cause
+from states.vocabulary import Cause, SessionType
 
 
 async def run(context: WorkContext) -> Done:
@@ -23,7 +26,10 @@ async def run(context: WorkContext) -> Done:
     if session is None or record is None:
         raise JournalCorrupt(ports.journal.path, f"transition {context.seq} entered RUN without a session")
     begun = context.now()
-    outcome = await _leg(context, session, record)
+    log = _Log(context, session, record)
+    outcome = await _leg(context, session, record, log)
+    if log.last_words:
+        await context.note(NoteKind.LAST_WORDS, {"text": log.last_words})
     spent = await ports.journal.spent(facts.run_id)
     now = context.now()
     # From where this manager took it up: what came before a crash is not known, and the time in between does not count.
@@ -31,7 +37,7 @@ async def run(context: WorkContext) -> Done:
     return Done(finished(facts, outcome, at=now, cost_usd=spent.cost_usd, ran_s=ran_s))
 
 
-async def _leg(context: WorkContext, session: Session, record: SessionRecord) -> Outcome:
+async def _leg(context: WorkContext, session: Session, record: SessionRecord, log: _Log) -> Outcome:
     ports, facts = context.ports, context.facts
     turns_left = context.max_turns - record.turns
     if turns_left < 1:
@@ -58,17 +64,24 @@ async def _leg(context: WorkContext, session: Session, record: SessionRecord) ->
         budget_usd=budget_usd,
         deadline=facts.deadline,
         time_left_s=time_left_s,
+        news=await news_for_resumption(ports.journal, session.id) if record.prompted else "",
     )
-    return await ports.agent.run(task, _Log(context, session, is_resumption=record.prompted), ports.stop)
+    return await ports.agent.run(task, log, ports.stop)
 
 
 class _Log:
-    """Makes durable what the agent tells, before it goes on."""
+    """Makes durable what the agent tells, before it goes on, and puts right what it breaks, as soon as it does.
 
-    def __init__(self, context: WorkContext, session: Session, *, is_resumption: bool) -> None:
+    Attributes:
+        last_words: the last that the agent said.
+    """
+
+    def __init__(self, context: WorkContext, session: Session, record: SessionRecord) -> None:
         self._context = context
         self._session = session
-        self._is_resumption = is_resumption
+        self._record = record
+        self._checking = asyncio.Lock()
+        self.last_words = ""
 
     async def agent_started(self, process: ProcessIdentity | None) -> None:
         if process is not None:
@@ -79,7 +92,7 @@ class _Log:
                 run_id=self._context.facts.run_id,
                 session_id=self._session.id,
                 pid=process.pid if process else None,
-                is_resumption=self._is_resumption,
+                is_resumption=self._record.prompted,
             )
         )
 
@@ -105,5 +118,26 @@ class _Log:
     async def reported_cost(self, cost_usd: float) -> Spent:
         return await self._context.ports.journal.raise_cost(self._session.id, cost_usd)
 
+    async def tool_finished(self) -> str | None:
+        if self._session.type is not SessionType.CONTINUE:
+            return None
+        async with self._checking:
+            try:
+                return await self._mend()
+            except OSError:
+                return None  # END checks again, and tells
+
+    async def _mend(self) -> str | None:
+        workspace = self._context.ports.workspace
+        check = await workspace.check_features(self._record.baseline)
+        if check.mended is None:
+            return None
+        await self._context.note(NoteKind.RULE_BROKEN, {"broken": to_record(check.broken)})
+        await workspace.replace_features(check.mended)
+        tell_broken(self._context, self._session, check)
+        return undone_words(check.broken)
+
     def happened(self, event: Event) -> None:
+        if isinstance(event, Said):
+            self.last_words = event.text
         emit(self._context.ports, event)

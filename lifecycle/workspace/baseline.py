@@ -4,35 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from lifecycle.ports import Changes
 from lifecycle.workspace.features import FeatureList
+from lifecycle.workspace.progress import ProgressMark
 from states.errors import RecordInvalid
 
 __all__ = ["Baseline", "compare"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The project at one moment, small enough for the journal.
+    """The project at one moment, as the journal keeps it: the ledger.
 
     Attributes:
+        plan: the feature list's very text; None without a list, or with an empty one.
         passing_keys: the keys of the features that passed, in the list's order.
         total: how many features there were; 0 also without a list.
         head: the commit at HEAD, or None.
+        progress: what the progress file was, or None where there was none.
     """
 
     passing_keys: tuple[str, ...] = ()
     total: int = 0
     head: str | None = None
+    plan: str | None = None
+    progress: ProgressMark | None = None
 
     @classmethod
-    def of(cls, features: FeatureList | None, head: str | None) -> Baseline:
-        if features is None:
-            return cls(head=head)
-        return cls(features.passing_keys(), features.total, head)
+    def of(
+        cls, found: tuple[bytes, FeatureList] | None, head: str | None, progress: ProgressMark | None = None
+    ) -> Baseline:
+        """Args:
+        found: the list's bytes and what they say.
+        """
+        if found is None:
+            return cls(head=head, progress=progress)
+        content, features = found
+        plan = content.decode("utf-8") if features.total else None
+        return cls(features.passing_keys(), features.total, head, plan, progress)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able; `from_dict` reads it back."""
@@ -41,6 +54,8 @@ class Baseline:
             "passing_keys": list(self.passing_keys),
             "total": self.total,
             "head": self.head,
+            "plan": self.plan,
+            "progress": None if self.progress is None else self.progress.to_dict(),
         }
 
     @classmethod
@@ -57,9 +72,12 @@ class Baseline:
             raise RecordInvalid("baseline.passing_keys is not a list of texts")
         if not isinstance(total, int) or isinstance(total, bool) or total < 0:
             raise RecordInvalid("baseline.total is not a count")
-        if head is not None and not isinstance(head, str):
-            raise RecordInvalid("baseline.head is neither a text nor null")
-        return cls(tuple(keys), total, head)
+        plan, progress = record.get("plan"), record.get("progress")
+        for name, text in (("head", head), ("plan", plan)):
+            if text is not None and not isinstance(text, str):
+                raise RecordInvalid(f"baseline.{name} is neither a text nor null")
+        mark = None if progress is None else ProgressMark.from_dict(progress)
+        return cls(tuple(keys), total, cast("str | None", head), cast("str | None", plan), mark)
 
 
 def compare(baseline: Baseline, features: FeatureList | None, new_commits: int) -> Changes:

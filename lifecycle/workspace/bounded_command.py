@@ -1,7 +1,7 @@
 """Running one command with a bound on everything: time, output, terminal, descendants.
 
-Knows nothing of git. The command gets exactly the environment it is given, no standard input, and a session of its
-own that is killed when the call ends for any reason.
+Knows nothing of git. The command gets exactly the environment it is given, no standard input but what it is given, and a
+session of its own that is killed when the call ends for any reason.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import selectors
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -39,18 +40,31 @@ class CommandFailed(Exception):
 
 
 def run_bounded(
-    command: tuple[str, ...], environment: Mapping[str, str], directory: Path, output_max_bytes: int, timeout_s: float
+    command: tuple[str, ...],
+    environment: Mapping[str, str],
+    directory: Path,
+    output_max_bytes: int,
+    timeout_s: float,
+    given: bytes = b"",
 ) -> bytes:
     """What the command prints on standard output; cut, and the command killed, at `output_max_bytes`.
+
+    Args:
+        given: what it gets on standard input.
 
     Raises:
         CommandFailed: it ended with an error, took more than `timeout_s`, or could not be run.
     """
     name = os.path.basename(command[0])
+    stdin = None
     try:
+        if given:  # a file and no pipe: nobody has to feed it while the output is read
+            stdin = tempfile.TemporaryFile()  # noqa: SIM115  # closed below, as soon as the process has it
+            stdin.write(given)
+            stdin.seek(0)
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(environment),
@@ -59,6 +73,9 @@ def run_bounded(
         )
     except OSError as error:
         raise CommandFailed(f"{name} cannot be run: {error.strerror}") from error
+    finally:
+        if stdin is not None:
+            stdin.close()
     with process:
         try:
             output, complaint, is_cut = _collect(process, output_max_bytes, time.monotonic() + timeout_s)

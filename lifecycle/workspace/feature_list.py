@@ -5,16 +5,13 @@ Owns the file. What its text may say is `feature_text`'s; what a feature is, `fe
 
 from __future__ import annotations
 
-import errno
-import itertools
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 from lifecycle.errors import FeatureListInvalid
+from lifecycle.workspace.aside import link_aside, set_aside
 from lifecycle.workspace.feature_text import TextFault, parse_features, render_features
 from lifecycle.workspace.features import Feature, FeatureList
-from lifecycle.workspace.files import FileUnusable, read_regular, sync_directory, write_atomic
+from lifecycle.workspace.files import FileUnusable, read_regular, write_atomic
 
 __all__ = [
     "FEATURE_LIST_NAME",
@@ -92,7 +89,7 @@ def replace_feature_list(project_dir: Path, content: bytes) -> Path | None:
         OSError: the write failed. What stood there still stands, or is where a directory was moved to.
     """
     path = project_dir / FEATURE_LIST_NAME
-    kept = set_aside_feature_list(project_dir) if path.is_dir() and not path.is_symlink() else _link_aside(path)
+    kept = set_aside_feature_list(project_dir) if path.is_dir() and not path.is_symlink() else link_aside(path)
     write_atomic(path, content, within=project_dir, follow_link=False)
     return kept
 
@@ -100,8 +97,7 @@ def replace_feature_list(project_dir: Path, content: bytes) -> Path | None:
 def set_aside_feature_list(project_dir: Path) -> Path | None:
     """Move whatever stands in the list's place to the first free `feature_list.invalid-<n>.json`.
 
-    Works for anything: a file, a directory, a dangling link. The link itself moves, its target stays. Nothing is
-    ever overwritten: the new name is reserved before the move (a crash between leaves an empty reservation).
+    Works for anything, and overwrites nothing; see `aside`.
 
     Returns:
         The new path, or None when nothing stood there.
@@ -109,48 +105,4 @@ def set_aside_feature_list(project_dir: Path) -> Path | None:
     Raises:
         OSError: the move failed; the file stands where it was.
     """
-    path = project_dir / FEATURE_LIST_NAME
-    if not os.path.lexists(path):
-        return None
-    aside = _first_free(path, os.mkdir if path.is_dir() and not path.is_symlink() else _create)
-    try:
-        os.rename(path, aside)
-    except OSError:
-        aside.rmdir() if aside.is_dir() else aside.unlink()
-        raise
-    _sync(project_dir)
-    return aside
-
-
-def _link_aside(path: Path) -> Path | None:
-    """Give what stands at `path` a second name; None when nothing stands there or it can have no second name."""
-    try:
-        return _first_free(path, lambda aside: os.link(path, aside, follow_symlinks=False))
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EACCES):
-            return None
-        raise
-
-
-def _first_free(path: Path, make: Callable[[Path], None]) -> Path:
-    """Make the first `feature_list.invalid-<n>.json` that is not there yet."""
-    for number in itertools.count(1):
-        aside = path.with_name(f"{path.stem}.invalid-{number}{path.suffix}")
-        try:
-            make(aside)
-        except FileExistsError:
-            continue
-        return aside
-    raise AssertionError("counting ends nowhere")
-
-
-def _create(path: Path) -> None:
-    path.open("xb").close()
-
-
-def _sync(project_dir: Path) -> None:
-    directory = os.open(project_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        sync_directory(directory)
-    finally:
-        os.close(directory)
+    return set_aside(project_dir / FEATURE_LIST_NAME)

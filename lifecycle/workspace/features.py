@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from states.facts import FeatureCount
 
@@ -34,6 +34,19 @@ class Feature:
     extra: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
+    def name(self) -> str:
+        """What to call it to a person: the id, or the description where there is none."""
+        return self.description if self.id is None else str(self.id)
+
+    def to_dict(self) -> dict[str, object]:
+        """The object that stands for it in the file; what it does not have is left out."""
+        members: dict[str, object] = {} if self.id is None else {"id": self.id}
+        if self.category is not None:
+            members["category"] = self.category
+        members |= {"description": self.description, "steps": list(self.steps), "passes": self.passes}
+        return {**members, **self.extra}
+
+    @property
     def key(self) -> str:
         """What the feature is recognised by from one reading to the next: everything but its state.
 
@@ -49,6 +62,44 @@ class FeatureList:
     """The features in the order of the file."""
 
     features: tuple[Feature, ...] = ()
+
+    @classmethod
+    def create(cls, features: Iterable[Feature | Mapping[str, object]]) -> FeatureList:
+        """A list of these features: values of their own, or objects as they stand in the file, in any mixture.
+
+        Where `passes` is left out it is false: nothing of a new plan is built yet.
+
+        Raises:
+            ValueError: one of them is no feature, or two have the same id; says which.
+
+        >>> FeatureList.create([{"id": "search", "description": "Notes can be searched"}]).count
+        FeatureCount(total=1, passing=0)
+        """
+        from lifecycle.workspace.feature_schema import Misfit, features_of
+
+        items = [each.to_dict() if isinstance(each, Feature) else {"passes": False, **each} for each in features]
+        try:
+            return features_of(items)
+        except Misfit as misfit:
+            raise ValueError(misfit.problem) from None
+
+    def update_status(self, feature: str | int, *, passes: bool) -> FeatureList:
+        """The list with one feature's claim set: the one of this id, else the one of this description.
+
+        Raises:
+            KeyError: none has it, or several have the description.
+
+        >>> plan = FeatureList.create([{"id": "search", "description": "Notes can be searched"}])
+        >>> plan.update_status("search", passes=True).is_complete
+        True
+        """
+        found = [at for at, each in enumerate(self.features) if each.id == feature]
+        found = found or [at for at, each in enumerate(self.features) if each.description == feature]
+        if len(found) != 1:
+            raise KeyError(feature)
+        at = found[0]
+        changed = replace(self.features[at], passes=passes)
+        return FeatureList((*self.features[:at], changed, *self.features[at + 1 :]))
 
     @property
     def total(self) -> int:

@@ -22,9 +22,12 @@ from lifecycle.workspace.untrusted import one_line
 __all__ = [
     "Commit",
     "History",
+    "changes_since",
     "commits_since",
     "file_versions",
     "head_commit",
+    "head_of",
+    "moment",
     "read_history",
     "recent_commits",
 ]
@@ -76,7 +79,7 @@ def read_history(project_dir: Path, limit: int = 10) -> History:
     head: str | None = None
     try:
         with git_of(project_dir) as git:
-            head = _head(git)
+            head = head_of(git)
             if head is None:
                 return History(reason=NO_COMMIT)
             return History(head, _commits(git, limit), _count(git, "HEAD"))
@@ -88,7 +91,7 @@ def head_commit(project_dir: Path) -> str | None:
     """The id of the commit at HEAD; None without one, or where git cannot say."""
     try:
         with git_of(project_dir) as git:
-            return _head(git)
+            return head_of(git)
     except CommandFailed:
         return None
 
@@ -111,13 +114,34 @@ def commits_since(project_dir: Path, base: str | None) -> int | None:
     """
     try:
         with git_of(project_dir) as git:
-            if _head(git) is None:
+            if head_of(git) is None:
                 return 0
             if base is None or not _has_commit(git, base):
                 return _count(git, "HEAD")
             return _count(git, "HEAD", f"^{base}")
     except CommandFailed as failure:
         return 0 if failure.reason == NO_REPOSITORY else None
+
+
+def changes_since(project_dir: Path, base: str | None, limit: int = 30) -> tuple[tuple[Commit, ...], tuple[str, ...]]:
+    """The project's commits at HEAD that were not there at `base`, newest first, and the files that they changed.
+
+    Both at most `limit` long, both empty where git cannot say.
+    """
+    try:
+        with git_of(project_dir) as git:
+            if head_of(git) is None:
+                return (), ()
+            new = ("HEAD", f"^{base}") if base is not None and _has_commit(git, base) else ("HEAD",)
+            commits = _commits(git, limit, new)
+            printed = git.run(
+                "log", "-z", "--name-only", "--no-renames", "--format=", f"--max-count={limit}",
+                "--no-show-signature", "--no-ext-diff", "--no-textconv", *new, *git.pathspec,
+            )  # fmt: skip
+    except CommandFailed:
+        return (), ()
+    names = printed.decode("utf-8", errors="replace").replace("\n", "\0").split("\0")
+    return commits, tuple(dict.fromkeys(name for name in names if name))[:limit]
 
 
 def file_versions(project_dir: Path, name: str, *, limit: int, size_max_bytes: int) -> Iterator[tuple[str, bytes]]:
@@ -128,7 +152,7 @@ def file_versions(project_dir: Path, name: str, *, limit: int, size_max_bytes: i
     """
     try:
         with git_of(project_dir) as git:
-            head = _head(git)
+            head = head_of(git)
             if head is None:
                 return
             path = f"{git.repository.prefix}/{name}".removeprefix("/")
@@ -141,8 +165,8 @@ def file_versions(project_dir: Path, name: str, *, limit: int, size_max_bytes: i
         return
 
 
-def _head(git: SealedGit) -> str | None:
-    """The id at HEAD, or None before the first commit (git then fails without a word)."""
+def head_of(git: SealedGit) -> str | None:
+    """The id of the commit at HEAD, or None before the first commit (git then fails without a word)."""
     try:
         return git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode("ascii").strip()
     except CommandFailed as failure:
@@ -151,7 +175,7 @@ def _head(git: SealedGit) -> str | None:
         raise
 
 
-def _commits(git: SealedGit, limit: int) -> tuple[Commit, ...]:
+def _commits(git: SealedGit, limit: int, revisions: tuple[str, ...] = ("HEAD",)) -> tuple[Commit, ...]:
     printed = git.run(
         "log",
         "-z",
@@ -162,13 +186,13 @@ def _commits(git: SealedGit, limit: int) -> tuple[Commit, ...]:
         "--no-decorate",
         "--no-notes",
         "--no-show-signature",
-        "HEAD",
+        *revisions,
         *git.pathspec,
     )
     entries = printed.decode("utf-8", errors="replace").split("\0")
     lines = (entry.split("\n", 3) for entry in entries if entry)
     return tuple(
-        Commit(fields[0], _moment(fields[1]), one_line(fields[2], 80), one_line(fields[3], 200))
+        Commit(fields[0], moment(fields[1]), one_line(fields[2], 80), one_line(fields[3], 200))
         for fields in lines
         if len(fields) == 4
     )
@@ -197,7 +221,8 @@ def _blob(git: SealedGit, name: str, size_max_bytes: int) -> bytes | None:
         return None
 
 
-def _moment(seconds: str) -> str:
+def moment(seconds: str) -> str:
+    """Git's seconds since the epoch as ISO 8601 in UTC, or "" for a time that cannot be."""
     try:
         return datetime.fromtimestamp(int(seconds), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     except (ValueError, OverflowError, OSError):

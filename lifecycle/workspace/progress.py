@@ -1,19 +1,66 @@
-"""`claude-progress.txt`: the notes that sessions leave for the next one. Only read here; any shape is accepted."""
+"""`claude-progress.txt`: the notes that sessions leave for the next one. Only read here; any shape is accepted.
+
+What is written into it is `progress_entry`'s.
+"""
 
 from __future__ import annotations
 
 import codecs
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle.workspace.files import FileUnusable, read_tail
+from lifecycle.workspace.files import FileUnusable, read_regular, read_tail
 from lifecycle.workspace.untrusted import plain_text
+from states.errors import RecordInvalid
 
-__all__ = ["PROGRESS_NAME", "ProgressTail", "read_progress_tail"]
+__all__ = ["PROGRESS_NAME", "SIZE_MAX_BYTES", "ProgressMark", "ProgressTail", "read_progress", "read_progress_tail"]
 
 PROGRESS_NAME = "claude-progress.txt"
 
+SIZE_MAX_BYTES = 16 << 20
+"""The largest file that entries are added to, and that a copy is kept of."""
+
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressMark:
+    """What the file was at one moment, enough to tell whether anybody has written to it since."""
+
+    size: int
+    digest: str
+
+    @classmethod
+    def of(cls, content: bytes) -> ProgressMark:
+        return cls(len(content), hashlib.blake2b(content, digest_size=16).hexdigest())
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-able; `from_dict` reads it back."""
+        return {"size": self.size, "digest": self.digest}
+
+    @classmethod
+    def from_dict(cls, record: object) -> ProgressMark:
+        """Read a record of `to_dict`.
+
+        Raises:
+            RecordInvalid: it is none.
+        """
+        size = record.get("size") if isinstance(record, dict) else None
+        digest = record.get("digest") if isinstance(record, dict) else None
+        if type(size) is not int or not isinstance(digest, str):
+            raise RecordInvalid("baseline.progress is no mark of a file")
+        return cls(size, digest)
+
+
+def read_progress(project_dir: Path) -> bytes | None:
+    """The file's content, or None when there is none.
+
+    Raises:
+        FileUnusable: something else stands in its place, or it is larger than `SIZE_MAX_BYTES`.
+        OSError: the machine's fault.
+    """
+    return read_regular(project_dir / PROGRESS_NAME, within=project_dir, limit_bytes=SIZE_MAX_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

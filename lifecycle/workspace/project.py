@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lifecycle.errors import FeatureListInvalid
-from lifecycle.ports import Changes, Reading
+from lifecycle.ports import Changes, ListCheck, Reading, Salvage, SessionStory
 from lifecycle.workspace.baseline import Baseline, compare
-from lifecycle.workspace.bounded_command import abandoned
+from lifecycle.workspace.bounded_command import CommandFailed, abandoned
 from lifecycle.workspace.context import render_context, restore_context
 from lifecycle.workspace.feature_list import (
     FEATURE_LIST_NAME,
@@ -27,12 +29,18 @@ from lifecycle.workspace.feature_list import (
     set_aside_feature_list,
 )
 from lifecycle.workspace.git import commits_since, file_versions, head_commit, read_history
+from lifecycle.workspace.ledger import Ledger, check, mend, without_claims
+from lifecycle.workspace.progress import PROGRESS_NAME
+from lifecycle.workspace.salvage import salvage
+from lifecycle.workspace.session_story import leave_story, progress_mark
 from lifecycle.workspace.spec import ensure_project_dir
 from states.facts import FeatureCount
+from states.vocabulary import SessionId
 
 __all__ = ["ProjectWorkspace"]
 
 _VERSIONS_TRIED = 20
+_SETTLED_AFTER_NS = 100_000_000
 
 _T = TypeVar("_T")
 
@@ -45,8 +53,14 @@ class ProjectWorkspace:
     behind the back of a caller that was told that the call is over. OSError is the machine's fault throughout.
     """
 
-    def __init__(self, project_dir: Path) -> None:
+    def __init__(self, project_dir: Path, *, keeps_appended: bool = True) -> None:
+        """Args:
+        keeps_appended: whether features that the agent appends stay in the list.
+        """
         self.project_dir = project_dir
+        self._keeps_appended = keeps_appended
+        self._ledger: Ledger | None = None
+        self._checked: tuple[object, ListCheck] | None = None
 
     async def read(self) -> Reading:
         """Features and the context for the next prompt.
@@ -73,6 +87,47 @@ class ProjectWorkspace:
         """
         then = Baseline.from_dict(baseline)
         return await _in_thread(lambda: self._changes(then))
+
+    async def check_features(self, baseline: Mapping[str, Any]) -> ListCheck:
+        """What the agent made of the list, and what it must be. See `ledger`.
+
+        Raises:
+            RecordInvalid: as `changes`.
+        """
+        ledger = self._ledger_of(Baseline.from_dict(baseline))
+        return ListCheck() if ledger is None else await _in_thread(lambda: self._check(ledger))
+
+    async def compare_features(self, before: bytes) -> ListCheck:
+        """What was made of the list since it was `before`."""
+        return await _in_thread(lambda: check(self.project_dir, Ledger(before)))
+
+    async def without_claims(self, baseline: Mapping[str, Any]) -> bytes | None:
+        """The list's content without the session's claims; None where there are none.
+
+        Raises:
+            FeatureListInvalid: the list is none.
+            RecordInvalid: as `changes`.
+        """
+        ledger = self._ledger_of(Baseline.from_dict(baseline))
+        return await _in_thread(lambda: without_claims(self.project_dir, ledger))
+
+    async def replace_features(self, content: bytes) -> None:
+        """Put this content in the list's place."""
+        await _in_thread(lambda: mend(self.project_dir, content))
+
+    async def leave_entry(
+        self, baseline: Mapping[str, Any], story: SessionStory, kept: bytes | None = None
+    ) -> tuple[bool, bytes | None]:
+        """See to it that the session has exactly one entry in the progress file. See `progress_entry`."""
+        then = Baseline.from_dict(baseline)
+        return await _in_thread(lambda: leave_story(self.project_dir, then, story, kept))
+
+    async def salvage(
+        self, baseline: Mapping[str, Any], session_id: SessionId, *, at: float, words: str
+    ) -> Salvage | None:
+        """Keep what is uncommitted under a git reference. See `salvage`."""
+        then = Baseline.from_dict(baseline)
+        return await _in_thread(lambda: self._salvage(then, session_id, at, words))
 
     async def feature_list_content(self) -> bytes | None:
         """The bytes of a list that is valid, for a safe copy; else None."""
@@ -102,7 +157,37 @@ class ProjectWorkspace:
         return Reading(count, render_context(context))
 
     def _baseline(self) -> Mapping[str, Any]:
-        return Baseline.of(read_feature_list(self.project_dir), head_commit(self.project_dir)).to_dict()
+        found = read_feature_list_content(self.project_dir)
+        return Baseline.of(found, head_commit(self.project_dir), progress_mark(self.project_dir)).to_dict()
+
+    def _ledger_of(self, baseline: Baseline) -> Ledger | None:
+        """The ledger of a baseline, parsed once; None where the baseline has no plan."""
+        if baseline.plan is None:
+            return None
+        content = baseline.plan.encode("utf-8")
+        if self._ledger is None or self._ledger.content != content:
+            self._ledger, self._checked = Ledger(content, self._keeps_appended), None
+        return self._ledger
+
+    def _check(self, ledger: Ledger) -> ListCheck:
+        """Look only where the file was touched since the last look: this is asked after every tool."""
+        stamp = _stamp(self.project_dir / FEATURE_LIST_NAME)
+        if self._checked is not None and stamp is not None and self._checked[0] == (ledger, stamp):
+            return self._checked[1]
+        checked = check(self.project_dir, ledger)
+        # A file that was written just now can be written again without its times telling.
+        is_settled = stamp is not None and time.time_ns() - stamp[-1] > _SETTLED_AFTER_NS
+        self._checked = ((ledger, stamp), checked) if is_settled and checked.mended is None else None
+        return checked
+
+    def _salvage(self, baseline: Baseline, session_id: SessionId, at: float, words: str) -> Salvage | None:
+        is_same = progress_mark(self.project_dir) == baseline.progress
+        try:
+            return salvage(
+                self.project_dir, session_id, at=at, words=words, untouched=(PROGRESS_NAME,) if is_same else ()
+            )
+        except CommandFailed as failure:
+            return Salvage(ref="", commit="", problem=failure.reason)
 
     def _changes(self, baseline: Baseline) -> Changes:
         new_commits = commits_since(self.project_dir, baseline.head) or 0
@@ -137,6 +222,15 @@ class ProjectWorkspace:
             return parse_feature_list(content, self.project_dir / FEATURE_LIST_NAME).total > 0
         except FeatureListInvalid:
             return False
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Changes with every write to the file, whoever sets its times; None when it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:

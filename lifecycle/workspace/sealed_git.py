@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lifecycle.workspace.bounded_command import CommandFailed, run_bounded
@@ -68,14 +68,27 @@ class SealedGit:
         """What ends a command that is to look at the project alone."""
         return ("--", self.repository.prefix) if self.repository.prefix else ("--",)
 
-    def run(self, *arguments: str, output_max_bytes: int = OUTPUT_MAX_BYTES, timeout_s: float = TIMEOUT_S) -> bytes:
+    def run(
+        self,
+        *arguments: str,
+        output_max_bytes: int = OUTPUT_MAX_BYTES,
+        timeout_s: float = TIMEOUT_S,
+        given: bytes = b"",
+    ) -> bytes:
         """What one git command prints; cut, and the command killed, at `output_max_bytes`.
+
+        Args:
+            given: what it gets on standard input.
 
         Raises:
             CommandFailed: it ended with an error, took too long, or could not be run.
         """
         command = (self.program, *arguments)
-        return run_bounded(command, self.environment, self.repository.top, output_max_bytes, timeout_s)
+        return run_bounded(command, self.environment, self.repository.top, output_max_bytes, timeout_s, given)
+
+    def with_index(self, index: Path) -> SealedGit:
+        """The same with an index of the caller's own, so that the repository's is neither read nor written."""
+        return replace(self, environment={**self.environment, "GIT_INDEX_FILE": str(index)})
 
 
 def git_of(project_dir: Path) -> AbstractContextManager[SealedGit]:

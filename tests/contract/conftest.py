@@ -39,6 +39,7 @@ class RecordingLog:
     usage: dict[str, MessageUsage] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     broken: Exception | None = None
+    remark: str | None = None
 
     def _keep(self, name: str, value: Any = None) -> None:
         if self.broken is not None:
@@ -65,6 +66,9 @@ class RecordingLog:
     async def reported_cost(self, cost_usd: float) -> Spent:
         self._keep(COST, cost_usd)
         return self._spent()
+
+    async def tool_finished(self) -> str | None:
+        return self.remark
 
     def happened(self, event: Event) -> None:
         self.events.append(event)

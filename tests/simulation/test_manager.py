@@ -15,7 +15,14 @@ from lifecycle.errors import (
     ProjectBusy,
     ProjectInvalid,
 )
-from lifecycle.events import Fault, FeatureListRestored, FeatureListSetAside, Recovered, Transitioned
+from lifecycle.events import (
+    Fault,
+    FeatureListRestored,
+    FeatureListSetAside,
+    Recovered,
+    RuleBroken,
+    Transitioned,
+)
 from lifecycle.journal.memory import MemoryJournal
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import AgentTask, Move, SessionRecord, TransitionRecord
@@ -108,7 +115,8 @@ async def test_a_list_that_a_coding_session_loses_is_put_back(world, damage: str
     result = await run(world, observers=[events.append])
     assert result.stop_reason is StopReason.COMPLETE
     assert [task.type for task in world.agent.tasks].count(SessionType.INIT) == 1
-    assert any(isinstance(event, FeatureListRestored) for event in events)
+    rules = [event.rule for event in events if isinstance(event, RuleBroken)]
+    assert rules == [{"deleted": "deleted", "emptied": "removed", "invalid": "malformed"}[damage]]
 
 
 async def test_a_list_that_breaks_between_two_sessions_is_restored(world) -> None:
@@ -116,8 +124,10 @@ async def test_a_list_that_breaks_between_two_sessions_is_restored(world) -> Non
         if isinstance(event, Transitioned) and (event.source, event.seq > 8) == ("CONTINUE", True):
             world.workspace.invalid = "a person's slip"
 
-    result = await run(world, observers=[observe])
+    events = []
+    result = await run(world, observers=[observe, events.append])
     assert result.stop_reason is StopReason.COMPLETE
+    assert any(isinstance(event, FeatureListRestored) for event in events)
 
 
 async def test_an_unreadable_list_before_the_first_session_is_refused_and_no_run_begins(world) -> None:
@@ -255,7 +265,7 @@ async def test_a_full_disk_in_end_is_a_fact_and_counts_to_max_failures(world) ->
     world.workspace = Full(features=[False])
     world.behaving(idle)
     result = await run(world, max_failures=3, stall_after=None)
-    assert (result.stop_reason, result.iterations) == (StopReason.MAX_FAILURES, 3)
+    assert (result.stop_reason, result.iterations) == (StopReason.MAX_FAILURES, 1), "no other session is paid for"
     assert "No space left" in result.detail
 
 

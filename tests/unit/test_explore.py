@@ -28,7 +28,7 @@ def test_the_reachable_pairs_of_state_and_facts_class_are_counted_exactly(explor
 
 
 def test_the_configurations_and_edges_are_counted_exactly(explored: Exploration) -> None:
-    assert (len(explored.configurations), explored.edges) == (19_295, 484_138)
+    assert (len(explored.configurations), explored.edges) == (19_367, 698_410)
 
 
 def test_every_stop_reason_can_be_reached(explored: Exploration) -> None:

@@ -1,0 +1,74 @@
+"""What can still be read of a feature list that is none: for its claims, never as the list itself.
+
+A list with a trailing comma, a repeated id or a cut-off end holds the work of a session: which features it says pass.
+Whoever calls this has the plan elsewhere, and takes nothing from here but claims about it and new features.
+"""
+
+from __future__ import annotations
+
+import json
+
+from lifecycle.workspace.feature_schema import Misfit, check_unicode, feature_of
+from lifecycle.workspace.features import Feature
+
+__all__ = ["rescue_features"]
+
+_FAILURES_MAX = 200
+"""Each failure can cost a look at the whole text: so many are tried, and the rest is given up."""
+
+
+def rescue_features(content: bytes) -> tuple[Feature, ...]:
+    """Every feature that can be made out, in order; empty where nothing can. Never raises for what is in there."""
+    text = content.decode("utf-8-sig", errors="replace")
+    try:
+        return _features(_listed(_DECODER.decode(text)))
+    except (ValueError, RecursionError):
+        return _features(_objects(text))
+
+
+class _Ambiguous:
+    """In the place of an object in which a key stands twice: nobody knows what it says."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> object:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else _Ambiguous()
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def _listed(data: object) -> list[object]:
+    """The list, also where it was put under a key, and where one feature stands alone."""
+    if isinstance(data, dict):
+        if "description" in data:
+            return [data]
+        data = next((value for value in data.values() if isinstance(value, list)), [])
+    return data if isinstance(data, list) else []
+
+
+def _objects(text: str) -> list[object]:
+    """The objects that stand whole in a text that is no JSON."""
+    found: list[object] = []
+    at, failures = text.find("{"), 0
+    while at >= 0 and failures < _FAILURES_MAX:
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            failures += 1
+            end = at + 1
+        else:
+            found += _listed(value)
+        at = text.find("{", end)
+    return found
+
+
+def _features(items: list[object]) -> tuple[Feature, ...]:
+    features = []
+    for index, item in enumerate(items):
+        try:
+            check_unicode(item)
+            features.append(feature_of(item, index))
+        except (Misfit, RecursionError):
+            continue  # not a feature: then it says nothing about one
+    return tuple(features)
