@@ -116,19 +116,21 @@ class TestTheRule:
     async def test_a_session_that_did_not_run_is_not_saved_again(self, world) -> None:
         """A conversation waits to be resumed while DETECT fails: what a person did meanwhile is not the agent's."""
         world.behaving(build, ending(Cause.RATE_LIMIT), build)
-        reads = 0
         read = world.workspace.read
+        detections: list[Transitioned] = []
+
+        def watch(event) -> None:
+            if isinstance(event, Transitioned) and event.dest == State.DETECT:
+                detections.append(event)
+                if len(detections) == 3:
+                    world.workspace.features = [False]
+                    world.workspace.read = failing_read
 
         async def failing_read():
-            nonlocal reads
-            reads += 1
-            if reads == 6:
-                world.workspace.features = [False]
-                raise OSError("no more files")
-            return await read()
+            world.workspace.read = read
+            raise OSError("no more files")
 
-        world.workspace.read = failing_read
-        result = await run(world)
+        result = await run(world, observers=[watch])
         assert [t.source for t in await world.journal.transitions() if t.trigger == "failed"] == ["DETECT"]
         assert result.features == FeatureCount(1, 1)
         assert await notes(world, NoteKind.RULE_BROKEN) == []

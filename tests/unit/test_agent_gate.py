@@ -210,3 +210,17 @@ async def test_the_prompt_is_noted() -> None:
 
 def test_there_are_six_tools() -> None:
     assert sorted(TOOLS) == ["Bash", "Edit", "Glob", "Grep", "Read", "Write"]
+
+
+async def test_what_a_finished_tool_broke_is_told_beside_its_result_once_nothing_runs(project: Path) -> None:
+    async def mended() -> str | None:
+        return "it was put right"
+
+    gate = Gate([lambda call: ALLOWED], on_finished=mended)
+    for number in ("1", "2"):
+        await gate.before_tool(hook("Bash", {"command": "true"}, project), number)
+    done = {"hook_event_name": "PostToolUseFailure", "tool_name": "Bash"}
+    assert await gate.after_tool(done, "1") == {}, "the other call may be in the middle of writing"
+    assert await gate.after_tool(done, "2") == {
+        "hookSpecificOutput": {"hookEventName": "PostToolUseFailure", "additionalContext": "it was put right"}
+    }

@@ -21,9 +21,11 @@ from lifecycle.cli.main import COMMANDS, main
 from lifecycle.config import SETTINGS
 from lifecycle.journal.location import JOURNAL_NAME, state_directory
 from lifecycle.journal.lock import acquire
+from lifecycle.journal.notes import NoteKind
 from lifecycle.journal.sqlite import SqliteJournal
-from lifecycle.ports import Move
+from lifecycle.ports import Move, Note
 from lifecycle.processes import this_process
+from lifecycle.workspace.salvage import salvage
 from states.facts import Counters, Facts, FeatureCount, Session
 from states.vocabulary import RunId, SessionId, SessionType, StopReason
 
@@ -105,7 +107,7 @@ def test_help_lists_every_command_and_no_other(say: Say) -> None:
     listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines() if line.startswith("  ")]
     assert status == 0
     assert err == ""
-    assert listed == list(COMMANDS) == ["demo", "run", "detect", "status", "history", "stop"]
+    assert listed == list(COMMANDS) == ["demo", "run", "detect", "status", "history", "salvage", "stop"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -199,7 +201,7 @@ def test_a_project_without_a_record_is_new_and_nothing_is_made(say: Say, project
     assert (status, err) == (0, "")
     assert json.loads(out) == {
         "state": "NEW", "run_id": None, "stop_reason": None, "iteration": 0, "session": None, "features": None,
-        "cost_usd": 0.0, "owner": None, "resume_at": None,
+        "cost_usd": 0.0, "owner": None, "resume_at": None, "salvages": [],
     }  # fmt: skip
     assert say("history", project, "--json") == (0, "", "")
     assert say("history", project)[1].startswith("no run yet")
@@ -230,6 +232,54 @@ def test_status_names_a_running_session_and_its_owner(say: Say, project: Path) -
     assert told["owner"]["pid"] == os.getpid()
     assert told["owner"]["host"] == os.uname().nodename
     datetime.fromisoformat(told["owner"]["since"])
+
+
+def test_salvage_lists_shows_and_restores_and_refuses_a_dirty_tree(say: Say, project: Path) -> None:
+    assert say("salvage", project) == (0, "nothing was salvaged\n", "")
+    git(project, "init", "-q")
+    (project / "a").write_text("1")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "x")
+    (project / "a").write_text("2")
+    kept = salvage(project, SESSION_ID, at=AT, words="session 1 ended (idle)")
+    assert kept is not None
+    _, out, _ = say("salvage", project, "--json")
+    one = {"ref": kept.ref, "commit": kept.commit, "at": "2023-11-14T22:13:20Z", "words": "session 1 ended (idle)"}
+    assert json.loads(out) == {"salvages": [one]}
+    assert "  a\n" in say("salvage", project, SESSION_ID[:4])[1]
+    (project / "a").write_text("mine")
+    status, out, err = say("salvage", project, SESSION_ID[:4], "--restore")
+    assert (status, out) == (2, "")
+    assert "uncommitted changes (a)" in err
+    assert (project / "a").read_text() == "mine"
+    status, out, _ = say("salvage", project, SESSION_ID[:4], "--restore", "--overwrite", "--json")
+    assert (status, json.loads(out)) == (0, {**one, "written": ["a"], "removed": []})
+    assert (project / "a").read_text() == "2"
+    with acquire(state_of(project), project):
+        assert say("salvage", project, SESSION_ID[:4], "--restore")[0] == 6
+    assert say("salvage", project, "--restore")[0] == 2
+    assert say("salvage", project, "nobody")[0] == 2
+
+
+def git(project: Path, *arguments: str) -> None:
+    identity = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(["git", "-C", project, *arguments], env={**os.environ, **identity}, check=True)
+
+
+def test_status_names_what_was_salvaged(say: Say, project: Path) -> None:
+    record(project, *a_run()[:5])
+
+    async def note() -> None:
+        journal = await SqliteJournal.open(state_of(project) / JOURNAL_NAME)
+        for ref in ("refs/lifecycle/salvage/a-1", "refs/lifecycle/salvage/b-1"):
+            await journal.note(Note(NoteKind.SALVAGED, at=AT, data={"ref": ref}, run_id=RUN_ID))
+        await journal.note(Note(NoteKind.SALVAGED, at=AT, data={"problem": "git is not installed"}, run_id=RUN_ID))
+        await journal.close()
+
+    asyncio.run(note())
+    expected = ["refs/lifecycle/salvage/a-1", "refs/lifecycle/salvage/b-1"]
+    assert json.loads(say("status", project, "--json")[1])["salvages"] == expected
+    assert say("status", project)[1].count("refs/lifecycle/salvage/") == 2
 
 
 def test_history_is_one_line_a_transition_oldest_first(say: Say, project: Path) -> None:

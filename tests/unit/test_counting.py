@@ -90,6 +90,20 @@ def test_a_save_that_failed_counts_and_backs_off_but_does_not_raise() -> None:
     assert (facts.counters.failures, facts.counters.retries) == (2, 2)
 
 
+def test_a_verification_that_nobody_could_do_counts_without_a_backoff_and_is_forgotten() -> None:
+    facts = cycle(new_run(), Outcome(Cause.END_TURN), Saved(FeatureCount(2, 0), verify_error="no such command"))
+    assert (facts.counters.failures, facts.counters.retries) == (1, 0)
+    assert facts.verify_error == "no such command"
+    facts = next_(facts)
+    assert facts.verify_error is None
+    assert cycle(facts, Outcome(Cause.END_TURN), fresh_id="s2").counters.failures == 0
+
+
+def test_a_failure_without_a_verification_counts_once() -> None:
+    facts = cycle(new_run(), Outcome(Cause.IDLE), Saved(FeatureCount(2, 0), verify_error="took too long"))
+    assert facts.counters.failures == 1
+
+
 def test_sessions_without_progress_stall_and_one_with_progress_starts_again() -> None:
     facts = cycle(new_run(), Outcome(Cause.END_TURN))
     facts = cycle(next_(facts), Outcome(Cause.MAX_TURNS), fresh_id="s2")

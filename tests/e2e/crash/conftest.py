@@ -19,7 +19,7 @@ import pytest
 from lifecycle.journal.location import JOURNAL_NAME, state_directory
 from lifecycle.journal.sqlite import SqliteJournal
 from lifecycle.offline.demo import DEMO_SPEC
-from lifecycle.ports import TransitionRecord
+from lifecycle.ports import Note, TransitionRecord
 from lifecycle.status import Status, read_status
 
 GONE_WITHIN_S = 2.0
@@ -131,6 +131,9 @@ class Laboratory:
 
     def transitions(self) -> list[TransitionRecord]:
         return asyncio.run(self._read(lambda journal: journal.transitions())) or []
+
+    def notes(self, kind: str) -> list[Note]:
+        return list(asyncio.run(self._read(lambda journal: journal.notes(kind=kind))) or [])
 
     async def _read(self, question):
         if not self.journal.exists():
