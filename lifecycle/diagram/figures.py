@@ -67,6 +67,8 @@ def failures(count: int) -> str:
 
 def summary(diagram: Diagram, paint: Paint) -> str:
     """The whole record on one line: runs, time, cost, and where it stands."""
+    if not paint.runs:
+        return "no run yet"
     runs = f"run {paint.runs[0][:8]}" if len(paint.runs) == 1 else f"{len(paint.runs)} runs"
     return " · ".join((runs, duration(paint.time_s), cost(paint.cost_usd), _standing(diagram, paint)))
 

@@ -58,6 +58,7 @@ class Measures:
         gap: the least height between two rows.
         lane: the least distance between two lines side by side.
         port: the distance between two lines that meet a state on one side.
+        ends: what is left of that side above the first such line and below the last, together.
         pad_x: what is left free beside a label.
         pad_y: what is left free above and below a label.
     """
@@ -65,6 +66,7 @@ class Measures:
     gap: int
     lane: int
     port: int
+    ends: int
     pad_x: int
     pad_y: int
 
@@ -165,7 +167,7 @@ def _boxes(
     boxes, y = [], 0
     for row, (width, height) in enumerate(sizes):
         met = max(len(ports.get((row, side), ())) for side in (-1, 1))
-        height = max(height, (met + 1) * measures.port)  # noqa: PLW2901  # a box grows with what meets it
+        height = max(height, (met - 1) * measures.port + measures.ends)  # noqa: PLW2901  # a box grows with what meets it
         boxes.append(Rect(-(width // 2), y, width, height))
         y += height + gaps[row]
     return tuple(boxes)
@@ -186,8 +188,8 @@ def _wire(
         label_x = measures.pad_x
     else:
         x = side * lanes.distance[number]
-        start = _port(link.source, side, (number, True), boxes, ports)
-        end = _port(link.dest, side, (number, False), boxes, ports)
+        start = _port(link.source, side, (number, True), boxes, ports, measures)
+        end = _port(link.dest, side, (number, False), boxes, ports, measures)
         points = (start, (x, start[1]), (x, end[1]), end)
         label_x = x + measures.pad_x if side < 0 else x - measures.pad_x - link.label_width
     return Wire(points, Rect(label_x, middle, link.label_width, link.label_height), side)
@@ -199,9 +201,11 @@ def _port(
     met: tuple[int, bool],
     boxes: Sequence[Rect],
     ports: dict[tuple[int, int], list[tuple[int, bool]]],
+    measures: Measures,
 ) -> Point:
     box, all_met = boxes[row], ports[row, side]
-    y = box.y + box.height * (all_met.index(met) + 1) // (len(all_met) + 1)
+    first = box.y + (box.height - (len(all_met) - 1) * measures.port) // 2
+    y = first + all_met.index(met) * measures.port
     return (box.x if side < 0 else box.right), y
 
 

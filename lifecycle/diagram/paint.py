@@ -14,9 +14,9 @@ from lifecycle.diagram.model import Arrow, Diagram, Edge, Kind, Node, Weight
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import Note, TransitionRecord
 from states.facts import Outcome
-from states.vocabulary import Cause, OutcomeKind, StopReason, Trigger
+from states.vocabulary import Cause, OutcomeKind, State, StopReason, Trigger
 
-__all__ = ["Paint", "Trouble", "Use", "complete", "is_bad", "paint"]
+__all__ = ["NO_RUN", "Paint", "Trouble", "Use", "complete", "is_bad", "paint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,9 @@ def complete(diagram: Diagram, paint: Paint) -> Diagram:
     nodes = (*diagram.nodes, *(Node(state, Kind.NORMAL) for state in named))
     return replace(diagram, nodes=nodes, edges=tuple(edges.values()))
 
+
+NO_RUN = Paint({}, {}, current=State.NEW)
+"""A project's whose first run has not begun."""
 
 _UNUSED = Use()
 _UNKNOWN = "the journal has it, this table has not"

@@ -24,7 +24,7 @@ from lifecycle.diagram.words import description, edge_words, heading, node_words
 
 __all__ = ["render"]
 
-_MEASURES = Measures(gap=36, lane=22, port=18, pad_x=10, pad_y=11)
+_MEASURES = Measures(gap=36, lane=22, port=18, ends=36, pad_x=10, pad_y=11)
 _MARGIN, _HEAD, _FOOT, _KEY_LINE = 34, 84, 18, 24
 _MIN_INNER_WIDTH = 420
 _LABEL_PX, _LABEL_LINE = 13, 18
@@ -243,7 +243,7 @@ class _Drawing:
             if x and x + needed > self._inner_width:
                 x, row = 0, row + 1
             found.append(_Sample(x, row, css, told))
-            x += needed + 20
+            x += needed + 12
         return found
 
     def _key_entries(self) -> Iterator[tuple[str, str]]:
