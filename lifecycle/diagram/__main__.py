@@ -1,7 +1,7 @@
 """`python -m lifecycle.diagram [--check]`: write this repository's pictures and blocks anew, or say what is stale.
 
-To be run in the repository's root. PNGs are compared by their size only, as the bytes differ between versions of
-what draws them.
+To be run in the repository's root. Whether a PNG is stale is told by the stamp of the SVG that it was made of, as its
+pixels differ between versions of what draws them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lifecycle.diagram.documents import DOCUMENTS, pictures, with_blocks
+from lifecycle.diagram.png import stamp_of
 
 __all__ = ["main", "stale"]
 
@@ -46,14 +47,9 @@ def stale(root: Path, *, has_png: bool = True) -> Iterator[tuple[Path, bytes]]:
 
 
 def _is_same(before: bytes, now: bytes) -> bool:
-    if now.startswith(_PNG):
-        return before.startswith(_PNG) and before[_SIZE] == now[_SIZE]
+    if now.startswith(b"\x89PNG"):
+        return before.startswith(b"\x89PNG") and stamp_of(before) == stamp_of(now)
     return before == now
-
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_SIZE = slice(16, 24)
-"""Where a PNG says how wide and how high it is."""
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def _lines(diagram: Diagram, paint: Paint | None) -> Iterator[str]:
         else:
             number += 1
             yield f"    subgraph cluster_{number} {{"
-            yield f"        graph [label=<{_font(visible(group), Role.MUTED, 11)}>, labeljust=l, style=\"rounded,filled\","
+            yield f'        graph [label=<{_font(visible(group), Role.MUTED, 11)}>, labeljust=l, style="rounded,filled",'
             yield f'               color="{_COLOUR[Role.FRAME]}", fillcolor="{_COLOUR[Role.GROUP]}", margin=14]'
             yield from (f"        {node}" for node in drawn)
             yield "    }"

@@ -13,6 +13,7 @@ from itertools import groupby
 from lifecycle.diagram.labels import Line, Voice, edge_lines, node_lines, plain, visible
 from lifecycle.diagram.model import Diagram, Edge, Kind, Node, Weight
 from lifecycle.diagram.paint import Paint
+from lifecycle.diagram.palette import COLOURS, Role, Theme
 from lifecycle.diagram.words import heading, summary
 
 __all__ = ["render"]
@@ -42,15 +43,15 @@ def _lines(diagram: Diagram, paint: Paint | None) -> Iterator[str]:
     for edge in edges:
         label = _label(edge_lines(edge, paint))
         yield f'    {ids[edge.source]} {_ARROWS[edge.weight]}|"{label}"| {ids[edge.dest]}'
-    yield from (f"    style {panel} fill:transparent,stroke:#8a94a0,stroke-dasharray:4 4" for panel in panels)
+    yield from (f"    style {panel} fill:transparent,stroke:#768390,stroke-dasharray:4 4" for panel in panels)
     yield from (f"    {style}" for style in _styles(diagram, edges, ids, paint))
 
 
 _ARROWS = {Weight.MAIN: "==>", Weight.OTHER: "-->", Weight.ASIDE: "-.->"}
 _SHAPES = {Kind.INITIAL: ('(["', '"])'), Kind.NORMAL: ('("', '")'), Kind.FINAL: ('[["', '"]]')}
-_COLOURS = {Weight.MAIN: "#2f7bd9", Weight.OTHER: "#768390", Weight.ASIDE: "#8a94a0"}
+_COLOURS = {Weight.MAIN: "#2f7bd9", Weight.OTHER: "#768390", Weight.ASIDE: "#868f9a"}
 _FAILING = "#d1454f"
-_HEATS = ("#fff1ef", "#ffe2de", "#ffd0ca", "#ffbcb4")
+_HEATS = (Role.HEAT_1, Role.HEAT_2, Role.HEAT_3, Role.HEAT_4)
 _SIMPLE = re.compile(r"[A-Z][A-Z0-9_]*")
 """Names that no keyword of Mermaid's can be, as those are written small."""
 
@@ -99,8 +100,9 @@ def _styles(
     for node in diagram.nodes:
         style = []
         if failures := paint.state(node.name).failures:
-            heat = _HEATS[math.ceil(len(_HEATS) * failures / most) - 1]
-            style.append(f"fill:{heat},color:#17202b,stroke:{_FAILING}")
+            light = COLOURS[Theme.LIGHT]
+            heat = light[_HEATS[math.ceil(len(_HEATS) * failures / most) - 1]]
+            style.append(f"fill:{heat},color:{light[Role.INK]},stroke:{_FAILING}")
         if node.name == paint.current:
             style.append(f"stroke:{_COLOURS[Weight.MAIN]},stroke-width:4px")
         if style:

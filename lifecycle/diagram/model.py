@@ -32,7 +32,7 @@ class Weight(StrEnum):
     """How much an edge matters to a first look."""
 
     MAIN = "main"
-    """The first way out of its state: what happens when all is well."""
+    """The first way out of its state that is not aside: what happens when all is well."""
 
     OTHER = "other"
 
@@ -66,7 +66,7 @@ class Arrow:
     @property
     def is_aside(self) -> bool:
         """Whether it tells of a failure or a stop request."""
-        return self.trigger in _ASIDE
+        return _is_aside(self)
 
     def __str__(self) -> str:
         return self.trigger if self.guard is None else f"{self.trigger} [{self.guard}]"
@@ -117,7 +117,7 @@ def diagram_of(
     """
     rows = tuple(table)
     ways: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
+    for row in sorted(rows, key=_is_aside):
         ways[row.source].append(row.dest)
     order = _reading_order(rows, ways)
     rank = {state: place for place, state in enumerate(order)}
@@ -135,6 +135,10 @@ _REASONS = dict.fromkeys(map(str, FINAL), tuple(map(str, StopReason)))
 _ASIDE = frozenset({str(Trigger.FAILED), str(Trigger.STOP_REQUESTED)})
 
 
+def _is_aside(row: Transition | Arrow) -> bool:
+    return row.trigger in _ASIDE
+
+
 def _kind(state: str, is_entered: bool, ways: Mapping[str, Sequence[str]]) -> Kind:
     if not is_entered:
         return Kind.INITIAL
@@ -146,9 +150,10 @@ def _edges(rows: Sequence[Transition]) -> Iterable[Edge]:
     first: dict[str, str] = {}
     for row in rows:
         between[str(row.source), str(row.dest)].append(Arrow(str(row.trigger), row.guard, row.why))
-        first.setdefault(row.source, row.dest)
+        if not _is_aside(row):
+            first.setdefault(row.source, row.dest)
     for (source, dest), arrows in between.items():
-        yield Edge(source, dest, tuple(arrows), _weight(arrows, is_first=first[source] == dest))
+        yield Edge(source, dest, tuple(arrows), _weight(arrows, is_first=first.get(source) == dest))
 
 
 def _weight(arrows: Sequence[Arrow], *, is_first: bool) -> Weight:
@@ -165,10 +170,14 @@ def _reading_order(rows: Sequence[Transition], ways: Mapping[str, Sequence[str]]
     reached = _closure(initial, ways)
     seen: set[str] = set()
     finished: list[str] = []
-    # What no initial state reaches is visited first, and so comes last.
-    for start in [*(state for state in states[::-1] if state not in reached), *initial[::-1]]:
+    for start in initial[::-1]:
         _visit(start, ways, seen, finished)
-    return finished[::-1]
+    order = finished[::-1]
+    for start in (state for state in states if state not in reached):  # rings that nothing leads into
+        ring: list[str] = []
+        _visit(start, ways, seen, ring)
+        order += ring[::-1]
+    return order
 
 
 def _closure(start: Iterable[str], ways: Mapping[str, Sequence[str]]) -> set[str]:

@@ -41,8 +41,8 @@ def render(diagram: Diagram, paint: Paint | None = None) -> str:
         canvas.box(box, face, _frame(node, paint))
         if paint is not None and paint.current == node.name:
             canvas.flag(box, " now " if paint.is_running else " here ")
-    for edge, wire in zip(edges, layout.wires, strict=True):
-        canvas.ends(wire)
+    for wire in layout.wires:
+        canvas.tip(wire)
     return "\n".join((heading(diagram), summary(diagram, paint), "", *canvas.rows())) + "\n"
 
 
@@ -99,9 +99,8 @@ class _Canvas:
         upper, lower = (pen[2], pen[4]) if wire.side < 0 else (pen[3], pen[5])
         self._cells[x, top], self._cells[x, bottom] = upper, lower
 
-    def ends(self, wire: Wire) -> None:
-        """Where the wire leaves its box, and its tip."""
-        (start_x, start_y), (end_x, end_y) = wire.points[0], wire.points[-1]
+    def tip(self, wire: Wire) -> None:
+        end_x, end_y = wire.points[-1]
         if not wire.side:
             self._cells[end_x, end_y - 1] = "▼"
         elif wire.side < 0:
@@ -116,7 +115,7 @@ class _Canvas:
             self._write(x, place.y + offset, words)
 
     def box(self, box: Rect, face: Sequence[Line], frame: str) -> None:
-        upright, level, *corners = frame
+        upright, level, corners = frame[0], frame[1], frame[2:]
         for x in range(box.x, box.right):
             self._cells[x, box.y] = self._cells[x, box.bottom - 1] = level
         for y in range(box.y, box.bottom):
