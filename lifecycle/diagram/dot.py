@@ -29,7 +29,7 @@ def _lines(diagram: Diagram, paint: Paint | None) -> Iterator[str]:
     title += _font(summary(diagram, paint), Role.MUTED, 12)
     yield f"digraph {_quoted(heading(diagram))} {{"
     yield f"    graph [label=<{title}>, labelloc=t, rankdir=TB, nodesep=0.6, ranksep=0.45, pad=0.3,"
-    yield f'           bgcolor="{_COLOUR[Role.CARD]}", fontname="{_FONT}"]'
+    yield f'           bgcolor="{_COLOUR[Role.CARD]}", fontname="{_FONT}"{_HASTE if len(diagram.edges) > _MANY else ""}]'
     yield f'    node [shape=box, style="rounded,filled", color="{_COLOUR[Role.BORDER]}",'
     yield f'          fillcolor="{_COLOUR[Role.BOX]}", fontname="{_FONT}", margin="0.25,0.12"]'
     yield f'    edge [fontname="{_FONT}", fontsize=11, arrowsize=0.8]'
@@ -90,6 +90,9 @@ def _edge(edge: Edge, diagram: Diagram, paint: Paint | None) -> str:
     )
 
 
+_MANY, _HASTE = 150, ", nslimit=1, nslimit1=1, mclimit=0.1"
+"""So many edges take Graphviz minutes unless it is told to be content sooner."""
+
 _EDGES = {
     Weight.MAIN: (Role.ACCENT, 2.2, "solid", 10),
     Weight.OTHER: (Role.LINE, 1.4, "solid", 1),
@@ -125,8 +128,8 @@ _BOLD = frozenset({Voice.NAME, Voice.COUNT})
 
 
 def _font(words: str, role: Role, size: int, *, is_bold: bool = False) -> str:
-    # A label's first and last blanks are dropped unless they cannot break.
-    inner = escape(words).replace(" ", "&#160;")
+    # A label's first and last blanks are dropped unless they cannot break, and a single \N is told as the state's name.
+    inner = escape(words, {" ": "&#160;", "\\": "\\\\"})
     return f'<FONT COLOR="{_COLOUR[role]}" POINT-SIZE="{size}">{f"<B>{inner}</B>" if is_bold else inner}</FONT>'
 
 

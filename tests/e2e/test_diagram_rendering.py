@@ -251,7 +251,7 @@ def browser(tmp_path_factory):
         number = len(list(home.iterdir()))
         done = subprocess.run(
             [program, *flags, *more, f"--user-data-dir={home / str(number)}", "--dump-dom", page.as_uri()],
-            capture_output=True, text=True, timeout=150, check=True, env={**os.environ, "HOME": str(home)},
+            capture_output=True, text=True, timeout=280, check=True, env={**os.environ, "HOME": str(home)},
         )  # fmt: skip
         answer = re.search(r'<pre id="answer">(.*?)</pre>', done.stdout, re.DOTALL)
         assert answer is not None, done.stderr[-2000:]
@@ -277,7 +277,7 @@ def graphviz():
         pytest.skip("no Graphviz: apt-get install graphviz")
 
     def draw(kind: str, source: str) -> str:
-        done = subprocess.run(["dot", kind], input=source, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(["dot", kind], input=source, capture_output=True, text=True, timeout=280)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
