@@ -20,10 +20,11 @@ _FAILURES_MAX = 200
 def rescue_features(content: bytes) -> tuple[Feature, ...]:
     """Every feature that can be made out, in order; empty where nothing can. Never raises for what is in there."""
     text = content.decode("utf-8-sig", errors="replace")
+    has_escapes = "\\u" in text
     try:
-        return _features(_listed(_DECODER.decode(text)))
+        return _features(_listed(_DECODER.decode(text)), has_escapes=has_escapes)
     except (ValueError, RecursionError):
-        return _features(_objects(text))
+        return _features(_objects(text), has_escapes=has_escapes)
 
 
 class _Ambiguous:
@@ -63,11 +64,12 @@ def _objects(text: str) -> list[object]:
     return found
 
 
-def _features(items: list[object]) -> tuple[Feature, ...]:
+def _features(items: list[object], *, has_escapes: bool) -> tuple[Feature, ...]:
     features = []
     for index, item in enumerate(items):
         try:
-            check_unicode(item)
+            if has_escapes:  # only they can bring half a character in
+                check_unicode(item)
             features.append(feature_of(item, index))
         except (Misfit, RecursionError):
             continue  # not a feature: then it says nothing about one
