@@ -26,6 +26,7 @@ def render(diagram: Diagram, paint: Paint | None = None) -> str:
 
 def _lines(diagram: Diagram, paint: Paint | None) -> Iterator[str]:
     ids = _ids(diagram)
+    yield _WIDE
     yield "flowchart TB"
     yield f"    accTitle: {_escaped(heading(diagram))}"
     yield f"    accDescr: {_escaped(summary(diagram, paint))}"
@@ -46,6 +47,9 @@ def _lines(diagram: Diagram, paint: Paint | None) -> Iterator[str]:
     yield from (f"    style {panel} fill:transparent,stroke:#768390,stroke-dasharray:4 4" for panel in panels)
     yield from (f"    {style}" for style in _styles(diagram, edges, ids, paint))
 
+
+_WIDE = '%%{init: {"flowchart": {"wrappingWidth": 420}}}%%'
+"""Lines break where we break them, and not wherever Mermaid finds them long."""
 
 _ARROWS = {Weight.MAIN: "==>", Weight.OTHER: "-->", Weight.ASIDE: "-.->"}
 _SHAPES = {Kind.INITIAL: ('(["', '"])'), Kind.NORMAL: ('("', '")'), Kind.FINAL: ('[["', '"]]')}

@@ -98,8 +98,8 @@ def layers() -> dict[str, int]:
     order = re.search(r"^    (\w+(?: --> \w+)+)$", drawn, re.MULTILINE)
     assert order is not None
     found = {}
-    for name, body in re.findall(r"subgraph (\w+)\[.*?\]\n(.*?)\n    end", drawn, re.DOTALL):
-        for part in body.split():
+    for name, body in re.findall(r'^    (\w+)\["<b>.*?<br/>(.*)"\]$', drawn, re.MULTILINE):
+        for part in re.split(r" · |<br/>", body):
             found[part] = order[1].split(" --> ").index(name)
     return found
 
