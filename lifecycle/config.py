@@ -264,8 +264,8 @@ def from_file(file: Path, *, must_exist: bool) -> Layer:
     Raises:
         ConfigurationError: it cannot be read, is no TOML, or says what is not accepted.
     """
-    if file.exists() and not file.is_file():
-        raise ConfigurationError(str(file), "it cannot be read: it is not a regular file")
+    if file.is_fifo() or file.is_socket():
+        raise ConfigurationError(str(file), "it cannot be read: it is not a file")
     try:
         raw = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:

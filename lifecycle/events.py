@@ -80,6 +80,19 @@ class StopRequested(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationKept(Event):
+    """The project's configuration file says something else than when the run that goes on began.
+
+    The agent may have written it, so the run keeps to what it began with; flags, variables and a file named with
+    `--config` apply at once, the project's file from the next run on. `settings` names what differs.
+    """
+
+    name: ClassVar[str] = "configuration_kept"
+    level: ClassVar[str] = "warning"
+    settings: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpecificationChanged(Event):
     """`app_spec.txt` was created or replaced by the one given with this start."""
 

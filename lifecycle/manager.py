@@ -1,7 +1,7 @@
 """The face for hosts: one project's manager, and `auto_continue`.
 
-Owns the order in which a manager comes to life (lock, journal, leftovers, settings, machine) and goes. Installs
-no signal handler, configures no logging, and reads no `LIFECYCLE_*` environment unless it is handed one.
+Owns what a host sees: coming and going, driving, stopping, watching. Installs no signal handler, configures no
+logging, and reads no `LIFECYCLE_*` environment unless it is handed one.
 """
 
 from __future__ import annotations
@@ -14,44 +14,24 @@ from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from lifecycle.config import (
-    FILE_NAME,
-    Config,
-    Layer,
-    from_environment,
-    from_file,
-    from_host,
-    layer,
-    resolve,
-    to_record,
-)
-from lifecycle.driver import Driver
-from lifecycle.errors import ConfigurationError, JournalCorrupt, JournalUnavailable
-from lifecycle.events import Event, LeftoversReaped, SpecificationChanged, StopRequested
-from lifecycle.journal.location import JOURNAL_NAME, state_directory
-from lifecycle.journal.lock import acquire, owner
+from lifecycle.config import from_environment, from_host, to_record
+from lifecycle.errors import JournalCorrupt, JournalUnavailable
+from lifecycle.events import Event, SpecificationChanged, StopRequested
+from lifecycle.journal.lock import owner
 from lifecycle.journal.notes import NoteKind
-from lifecycle.journal.sqlite import SqliteJournal
-from lifecycle.ports import Agent, Chance, Clock, Journal, Note, Observer, Ports, Prompts, Verifier, Workspace
-from lifecycle.processes import ProcessIdentity, this_process
-from lifecycle.runtime.local import (
-    SystemChance,
-    SystemClock,
-    local_agent,
-    local_prompts,
-    local_verifier,
-    local_workspace,
-)
+from lifecycle.ports import Agent, Chance, Clock, Journal, Note, Observer, Prompts, Verifier, Workspace
+from lifecycle.processes import this_process
+from lifecycle.runtime.local import SystemChance, SystemClock
 from lifecycle.status import RunResult, Status, read_status, result_of
 from lifecycle.stopping import LocalStopFlag
+from lifecycle.taking import Request, Taken, take
 from lifecycle.watching import EventHub
 from lifecycle.work.context import emit
-from lifecycle.workspace.spec import SpecChange, ensure_project_dir, ensure_workable, install_spec
-from states.facts import Limits
+from lifecycle.workspace.spec import SpecChange, ensure_workable, install_spec
 from states.new import begin, go_on, is_suspended
-from states.vocabulary import RunId, SessionId, State
+from states.vocabulary import RunId, State
 
 _STOP_POLL_S = 0.25
 
@@ -94,23 +74,25 @@ class SessionManager:
     ) -> None:
         self.project_dir = Path(project_dir)
         self._spec = spec
-        self._environment = environment
-        self._config_file = None if config_file is None else Path(config_file)
-        self._given = from_host(settings)
-        self._from_environment = from_environment(environment or {})
-        self._clock = clock or SystemClock()
-        self._chance = chance or SystemChance()
-        self._given_ports: dict[str, Any] = {
-            "journal": journal,
-            "workspace": workspace,
-            "agent": agent,
-            "prompts": prompts,
-            "verifier": verifier,
-        }
         self._hub = EventHub()
-        self._observers = (*observers, self._hub)
         self._stop = LocalStopFlag()
-        self._open: _Open | None = None
+        self._request = Request(
+            project_dir=self.project_dir,
+            config_file=None if config_file is None else Path(config_file),
+            environment=environment,
+            given=from_host(settings),
+            from_environment=from_environment(environment or {}),
+            clock=clock or SystemClock(),
+            chance=chance or SystemChance(),
+            journal=journal,
+            workspace=workspace,
+            agent=agent,
+            prompts=prompts,
+            verifier=verifier,
+            stop=self._stop,
+            observers=(*observers, self._hub),
+        )
+        self._open: Taken | None = None
         self._is_driving = False
         self._has_driven = False
         self._is_spec_due = False
@@ -129,7 +111,7 @@ class SessionManager:
             JournalUnavailable, JournalCorrupt, JournalForeign: the record cannot be used.
         """
         try:
-            self._open = await self._take()
+            self._open = await take(self._request, self._closing)
         except BaseException:
             await self._closing.aclose()
             raise
@@ -143,90 +125,6 @@ class SessionManager:
         self._open = None
         self._hub.close()
         await self._closing.aclose()
-
-    async def _take(self) -> _Open:
-        ensure_project_dir(self.project_dir)
-        file, error = self._read_file()
-        state_dir = self._state_dir(file)
-        if error is not None and not (state_dir / JOURNAL_NAME).exists():
-            raise error
-        self._closing.enter_context(acquire(state_dir, self.project_dir))
-        journal = await self._open_journal(state_dir)
-        if self._config_file is None:
-            journalled = await _file_as_journalled(journal)
-            if journalled is None and error is not None:
-                raise error
-            file = journalled or file
-        config = resolve(self._given, self._from_environment, file)
-        ports = self._bind(journal, state_dir, config)
-        driver = Driver(
-            ports,
-            limits=config.limits,
-            max_turns=config.max_turns,
-            session_timeout_s=config.session_timeout,
-        )
-        await driver.load()
-        opened = _Open(state_dir, config.limits, file, ports, driver)
-        await self._reap(opened)
-        return opened
-
-    def _read_file(self) -> tuple[Layer, ConfigurationError | None]:
-        """The file's layer. A fault in the project's own file is kept for later: a run that goes on needs it not."""
-        if self._config_file is not None:
-            return from_file(self._config_file, must_exist=True), None
-        try:
-            return from_file(self.project_dir / FILE_NAME, must_exist=False), None
-        except ConfigurationError as error:
-            return Layer({}, {}), error
-
-    def _state_dir(self, file: Layer) -> Path:
-        asked = resolve(self._given, self._from_environment, file).state_dir
-        environment = self._environment
-        if environment is None:
-            environment = {name: os.environ[name] for name in ("HOME", "XDG_STATE_HOME") if name in os.environ}
-        return state_directory(self.project_dir, asked, environment)
-
-    async def _open_journal(self, state_dir: Path) -> Journal:
-        given: Journal | None = self._given_ports["journal"]
-        if given is not None:
-            return given
-        journal = await SqliteJournal.open(state_dir / JOURNAL_NAME)
-        self._closing.push_async_callback(journal.close)
-        return journal
-
-    def _bind(self, journal: Journal, state_dir: Path, config: Config) -> Ports:
-        given = self._given_ports
-        return Ports(
-            clock=self._clock,
-            chance=self._chance,
-            journal=journal,
-            workspace=given["workspace"] or local_workspace(self.project_dir, config),
-            agent=given["agent"] or local_agent(self.project_dir, state_dir, config, self._clock),
-            prompts=given["prompts"] or local_prompts(config),
-            stop=self._stop,
-            observers=self._observers,
-            verifier=given["verifier"] or local_verifier(self.project_dir, config),
-        )
-
-    async def _reap(self, opened: _Open) -> None:
-        """End what a dead manager left behind, before anything else runs."""
-        journal, facts = opened.ports.journal, opened.driver.facts
-        processes: list[ProcessIdentity] = []
-        sessions: dict[SessionId, None] = {}
-        run_id = facts.run_id if facts else None
-        for note in await journal.notes(kind=NoteKind.AGENT_STARTED, run_id=run_id):
-            processes.append(ProcessIdentity.from_record(note.data["process"]))
-            if note.session_id is not None:
-                sessions[note.session_id] = None
-        if facts is not None and facts.session is not None:
-            sessions[facts.session.id] = None
-        count = await opened.ports.agent.reap(processes, tuple(sessions))
-        if count:
-            now = self._clock.now()
-            await journal.note(
-                Note(kind=NoteKind.AGENT_REAPED, at=now, data={"processes": count}, run_id=run_id)
-            )
-            emit(opened.ports, LeftoversReaped(at=now, run_id=run_id, processes=count))
 
     # --- running --------------------------------------------------------------------------------------------
 
@@ -267,7 +165,7 @@ class SessionManager:
         self._result = result_of(opened.driver.state, facts)
         return self._result
 
-    async def _drive_what_was_asked_before(self, opened: _Open, prompt: str) -> bool:
+    async def _drive_what_was_asked_before(self, opened: Taken, prompt: str) -> bool:
         """Let a session take an earlier explicit prompt that none has taken. Return whether there is room for more."""
         driver = opened.driver
         asked = None if driver.facts is None else driver.facts.prompt
@@ -277,7 +175,7 @@ class SessionManager:
         await self._drive_on(opened, None, State.CONTINUE)
         return driver.is_under_way
 
-    async def _drive_on(self, opened: _Open, prompt: str | None, pause_in: str | None) -> None:
+    async def _drive_on(self, opened: Taken, prompt: str | None, pause_in: str | None) -> None:
         """Begin a run or take one up, and drive it until it pauses with no explicit prompt left, or is over."""
         driver = opened.driver
         pauses = () if pause_in is None else (pause_in,)
@@ -294,7 +192,7 @@ class SessionManager:
             if driver.state in pauses and not is_asked:
                 return
 
-    async def _prepare(self, opened: _Open, prompt: str | None) -> None:
+    async def _prepare(self, opened: Taken, prompt: str | None) -> None:
         driver, facts = opened.driver, opened.driver.facts
         self._is_spec_due = self._spec is not None
         if driver.is_under_way:
@@ -309,25 +207,25 @@ class SessionManager:
         if facts is None or not goes_on or facts.counters.iterations == 0:
             asked = prompt or (facts.prompt if facts is not None and goes_on else None)
             await self._check_project(opened, asked)
-        now = self._clock.now()
+        now = self._request.clock.now()
         if facts is not None and goes_on:
             observation = go_on(facts, at=now, limits=opened.limits, prompt=prompt)
         else:
             sessions = facts.counters.sessions if facts else 0
             observation = begin(
-                self._chance.run_id(), at=now, limits=opened.limits, sessions=sessions, prompt=prompt
+                self._request.chance.run_id(), at=now, limits=opened.limits, sessions=sessions, prompt=prompt
             )
         await self._install_spec(opened, observation.facts.run_id)
         await self._note_start(opened, observation.facts.run_id)
         await driver.start(observation)
 
-    async def _check_project(self, opened: _Open, prompt: str | None) -> None:
+    async def _check_project(self, opened: Taken, prompt: str | None) -> None:
         """Refuse, before the first session of a run, what DETECT would put right later or could not work with."""
         if prompt is None and self._spec is None:
             ensure_workable(self.project_dir, has_spec=False)
         await opened.ports.workspace.read()
 
-    async def _install_spec(self, opened: _Open, run_id: RunId | None = None) -> None:
+    async def _install_spec(self, opened: Taken, run_id: RunId | None = None) -> None:
         """Between two sessions: make the specification that was given with this start the project's."""
         self._is_spec_due = False
         if self._spec is None:
@@ -337,20 +235,20 @@ class SessionManager:
         change = await asyncio.to_thread(install_spec, self.project_dir, self._spec)
         if change is SpecChange.UNCHANGED:
             return
-        now = self._clock.now()
+        now = self._request.clock.now()
         await opened.ports.journal.note(
             Note(kind=NoteKind.SPEC_CHANGED, at=now, data={"change": change}, run_id=run_id)
         )
         emit(opened.ports, SpecificationChanged(at=now, run_id=run_id, change=change))
 
-    async def _note_start(self, opened: _Open, run_id: RunId) -> None:
+    async def _note_start(self, opened: Taken, run_id: RunId) -> None:
         data = {
             "process": this_process().to_record(),
             "file": to_record(opened.file.values),
-            "given": to_record({**self._from_environment.values, **self._given.values}),
+            "given": to_record({**self._request.from_environment.values, **self._request.given.values}),
         }
         await opened.ports.journal.note(
-            Note(kind=NoteKind.STARTED, at=self._clock.now(), data=data, run_id=run_id)
+            Note(kind=NoteKind.STARTED, at=self._request.clock.now(), data=data, run_id=run_id)
         )
 
     async def continue_with(self, delay_s: float) -> RunResult:
@@ -378,7 +276,7 @@ class SessionManager:
             if self._open is not None:
                 facts = self._open.driver.facts
                 run_id = facts.run_id if facts else None
-                emit(self._open.ports, StopRequested(at=self._clock.now(), run_id=run_id, by=by))
+                emit(self._open.ports, StopRequested(at=self._request.clock.now(), run_id=run_id, by=by))
 
     @property
     def stopped_by(self) -> str | None:
@@ -395,7 +293,7 @@ class SessionManager:
         return self._hub.watch()
 
     @asynccontextmanager
-    async def _listening(self, opened: _Open) -> AsyncIterator[None]:
+    async def _listening(self, opened: Taken) -> AsyncIterator[None]:
         """Hear `lifecycle stop` while a run is driven."""
         listening = asyncio.create_task(self._listen(opened))
         try:
@@ -404,7 +302,7 @@ class SessionManager:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
-    async def _listen(self, opened: _Open) -> None:
+    async def _listen(self, opened: Taken) -> None:
         me = this_process()
         while not self._stop.is_set():
             facts = opened.driver.facts
@@ -416,35 +314,28 @@ class SessionManager:
                 self.stop(by)
             await asyncio.sleep(_STOP_POLL_S)
 
-    def _opened(self) -> _Open:
+    def _opened(self) -> Taken:
         if self._open is None:
             raise RuntimeError("use the manager inside `async with SessionManager(...) as session:`")
         return self._open
 
     def _again(self, **settings: object) -> SessionManager:
         """A manager of the same project with the same arguments, but for some settings."""
+        request = self._request
         return SessionManager(
             self.project_dir,
-            environment=self._environment,
-            config_file=self._config_file,
-            observers=self._observers[:-1],
-            clock=self._clock,
-            chance=self._chance,
-            **{**self._given_ports, **self._given.values, **settings},
+            environment=request.environment,
+            config_file=request.config_file,
+            observers=request.observers[:-1],
+            clock=request.clock,
+            chance=request.chance,
+            journal=request.journal,
+            workspace=request.workspace,
+            agent=request.agent,
+            prompts=request.prompts,
+            verifier=request.verifier,
+            **{**request.given.values, **settings},
         )
-
-
-class _Open:
-    """What a manager has while it has the project."""
-
-    __slots__ = ("driver", "file", "limits", "ports", "state_dir")
-
-    def __init__(self, state_dir: Path, limits: Limits, file: Layer, ports: Ports, driver: Driver) -> None:
-        self.state_dir = state_dir
-        self.limits = limits
-        self.file = file
-        self.ports = ports
-        self.driver = driver
 
 
 async def auto_continue(
@@ -470,23 +361,10 @@ async def auto_continue(
     return await last.continue_with(delay_seconds)
 
 
-async def _is_asked_already(opened: _Open, prompt: str) -> bool:
+async def _is_asked_already(opened: Taken, prompt: str) -> bool:
     """Whether the conversation that is about to go on is this prompt's own, asked before a crash."""
     facts = opened.driver.facts
     if facts is None or facts.session is None or opened.driver.state == State.CONTINUE:
         return False
     record = await opened.ports.journal.session(facts.session.id)
     return record is not None and record.prompt == prompt
-
-
-async def _file_as_journalled(journal: Journal) -> Layer | None:
-    """The file's values as they were when the run that goes on began: since then the agent may have written it.
-
-    None when no run goes on, and the file counts.
-    """
-    last = await journal.last()
-    if last is None or (last.dest == State.SHUTDOWN and not is_suspended(last.facts)):
-        return None
-    for note in reversed(await journal.notes(kind=NoteKind.STARTED, run_id=last.run_id)):
-        return layer(note.data["file"], lambda setting: f"the journal, {setting.name!r}", place="the journal")
-    return None

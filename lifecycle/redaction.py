@@ -112,8 +112,10 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         ),
         # NAME: value, where prose is likely: only what is quoted, or is long and has a digit as words have not
         (
-            rf"([\w-]{{0,64}}{_NAMES}\w{{0,32}}['\"]?\s*:\s*)(?!\[redacted\])"
-            r"(?:'[^']+'|\"[^\"]+\"|(?=[^\s'\",;]{0,64}\d)[^\s'\",;]{8,})",
+            (
+                rf"([\w-]{{0,64}}{_NAMES}\w{{0,32}}['\"]?\s*:\s*)(?!\[redacted\])"
+                r"(?:'[^']+'|\"[^\"]+\"|(?=[^\s'\",;]{0,64}\d)[^\s'\",;]{8,})"
+            ),
             re.IGNORECASE,
             rf"\1{REDACTED}",
         ),

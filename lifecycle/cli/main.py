@@ -23,7 +23,10 @@ from lifecycle.cli.signals import Interrupted, ending_on_signals
 __all__ = ["COMMANDS", "commands", "main"]
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
-    {name: f"lifecycle.cli.{name}:{name}" for name in ("demo", "run", "detect", "status", "history", "salvage", "stop")}
+    {
+        name: f"lifecycle.cli.{name}:{name}"
+        for name in ("demo", "run", "detect", "status", "history", "salvage", "stop", "diagram")
+    }
 )
 """Command -> where it is, in the order in which the help lists them."""
 

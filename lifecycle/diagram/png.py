@@ -1,0 +1,107 @@
+"""PNG: the SVG made into pixels, with a font that is installed with us, so that it looks the same everywhere.
+
+The only importer of resvg-py. Needs the extra `diagram`: `pip install 'autonomous-session-manager[diagram]'`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+import zlib
+from importlib.util import find_spec
+from pathlib import Path
+
+from lifecycle.diagram import svg
+from lifecycle.diagram.model import Diagram
+from lifecycle.diagram.paint import Paint
+from lifecycle.diagram.palette import Theme
+from lifecycle.diagram.words import description, heading
+from lifecycle.errors import ConfigurationError
+
+__all__ = ["is_available", "render", "source_of", "stamp_of"]
+
+_SCALE = 2.0
+_MOST_PIXELS = 48_000_000
+_LONGEST_SIDE = 16_000
+"""Larger pictures than these are opened by few programs; they are drawn smaller."""
+
+
+def render(diagram: Diagram, paint: Paint | None = None, *, theme: Theme = Theme.LIGHT) -> bytes:
+    """Draw the diagram as a PNG, on a light card unless `theme` is dark. It carries its words, and its source's stamp.
+
+    Raises:
+        ConfigurationError: what draws it is not installed.
+    """
+    if not is_available():
+        raise ConfigurationError(
+            "--format png", "needs more than the base: pip install 'autonomous-session-manager[diagram]'"
+        )
+    import resvg_py
+
+    source = source_of(diagram, paint, theme=theme)
+    drawn: bytes = resvg_py.svg_to_bytes(
+        svg_string=source,
+        zoom=_scale(source),
+        font_files=_fonts(),
+        sans_serif_family="Inter",
+        skip_system_fonts=_is_in_font(source),
+    )
+    words = {"Title": heading(diagram), "Description": description(diagram, paint), _STAMP: _stamp(source)}
+    return drawn[:_HEAD] + b"".join(_words(*each) for each in words.items()) + drawn[_HEAD:]
+
+
+def is_available() -> bool:
+    """Whether what draws PNGs is installed."""
+    return find_spec("resvg_py") is not None and find_spec("fontpkg_inter") is not None
+
+
+def source_of(diagram: Diagram, paint: Paint | None = None, *, theme: Theme = Theme.LIGHT) -> str:
+    """The SVG that a PNG is made of."""
+    return svg.render(diagram, paint, theme=Theme.DARK if theme is Theme.DARK else Theme.LIGHT)
+
+
+def stamp_of(picture: bytes | str) -> str | None:
+    """What tells whether a PNG (bytes) was made of an SVG (text): equal for both, whoever's version made the pixels."""
+    if isinstance(picture, str):
+        return _stamp(picture)
+    begin = picture.find(_STAMP.encode() + b"\0")
+    if begin < 0:
+        return None
+    # keyword, NUL, two flags, two empty strings with their NULs: the words follow
+    begin += len(_STAMP) + 5
+    return picture[begin : begin + _STAMP_LENGTH].decode("ascii", "replace")
+
+
+_HEAD = 8 + 25
+"""The signature and the chunk that must come first."""
+_STAMP, _STAMP_LENGTH = "Source", 32
+
+
+def _stamp(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()[:_STAMP_LENGTH]
+
+
+def _words(keyword: str, words: str) -> bytes:
+    """A chunk of text in UTF-8, not compressed and of no stated language."""
+    content = b"iTXt" + keyword.encode("latin-1") + b"\0\0\0\0\0" + words.encode()
+    return struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+
+
+def _fonts() -> list[str]:
+    found = find_spec("fontpkg_inter")
+    assert found is not None, "looked for before"
+    assert found.origin is not None, "it is a package of files"
+    return sorted(str(path) for path in (Path(found.origin).parent / "files").glob("*.ttf"))
+
+
+def _is_in_font(source: str) -> bool:
+    """Whether Inter has every letter. Then only it is used; otherwise the system's fonts help out."""
+    return all(ord(letter) < 0x250 or letter in "→…" for letter in source)
+
+
+def _scale(source: str) -> float:
+    """Twice the SVG's size, which is sharp on most screens; less where that would be too large to open."""
+    _, _, width, height = source.split('viewBox="', 1)[1].split('"', 1)[0].split()
+    pixels = float(width) * float(height)
+    return min(_SCALE, math.sqrt(_MOST_PIXELS / pixels), _LONGEST_SIDE / max(int(width), int(height)))
