@@ -14,13 +14,13 @@ from states.vocabulary import Cause, State, StopReason, Trigger
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The pending trigger and the facts that its guards will see."""
+    """The pending trigger and the facts that its guards will see. A host's own triggers are plain strings."""
 
-    trigger: Trigger
+    trigger: str
     facts: Facts
 
 
-def failed(facts: Facts, state: State, *, at: float, cause: Cause, detail: str) -> Observation:
+def failed(facts: Facts, state: str, *, at: float, cause: Cause, detail: str) -> Observation:
     """The state's work could not be done at all.
 
     In DETECT, CREATE and RUN the fault is this cycle's outcome, and END decides. In END and CONTINUE nobody is
@@ -31,14 +31,14 @@ def failed(facts: Facts, state: State, *, at: float, cause: Cause, detail: str) 
     return Observation(Trigger.FAILED, replace(facts, at=at, outcome=outcome, stop_reason=reason))
 
 
-def stop_requested(facts: Facts, state: State, *, at: float) -> Observation:
+def stop_requested(facts: Facts, state: str, *, at: float) -> Observation:
     """Somebody asked for a graceful stop while the state was at work.
 
     CONTINUE stops at once, since nothing is running there; the others go to END, which saves first. A stop during
     END is no trigger but a fact for `decide`, see `states.end`.
     """
-    reason = StopReason.INTERRUPTED if state is State.CONTINUE else None
-    outcome = facts.outcome if state is State.CONTINUE else Outcome(Cause.STOP, "asked to stop")
+    reason = StopReason.INTERRUPTED if state == State.CONTINUE else None
+    outcome = facts.outcome if state == State.CONTINUE else Outcome(Cause.STOP, "asked to stop")
     return Observation(
         Trigger.STOP_REQUESTED,
         replace(facts, at=at, outcome=outcome, stop_requested=True, stop_reason=reason, resume_at=None),
