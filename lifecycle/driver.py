@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -36,6 +36,7 @@ from lifecycle.work.detect import detect
 from lifecycle.work.end import end
 from lifecycle.work.run import run
 from states.continue_ import rescheduled
+from states.definition import BUILT_IN, Definition
 from states.facts import Facts, Limits
 from states.observation import Observation, failed, stop_requested
 from states.vocabulary import Cause, State
@@ -50,8 +51,8 @@ WORKS: Mapping[str, Work] = MappingProxyType(
     }
 )
 
-_RACED = frozenset({State.DETECT, State.CREATE})
-"""States whose work knows nothing of stop requests; the driver races it with the flag for them."""
+_HEEDING = frozenset({State.RUN, State.END, State.CONTINUE})
+"""States whose work heeds stop requests itself; any other's, a host's too, the driver races with the flag."""
 
 _JOURNAL_ERRORS = (JournalUnavailable, JournalCorrupt, JournalForeign)
 """Faults of the record itself: no transition can be made of them, so they go to the caller."""
@@ -63,8 +64,8 @@ class Driver:
     Args:
         limits: the newest start's.
         max_turns: turns a session may take.
-        works: what each state does; a host's own states add theirs.
-        machine: makes the machine; a host passes one with its own table.
+        works: what each of a host's own states does; it may put its own in place of a built-in one.
+        definition: the table that is driven.
     """
 
     def __init__(
@@ -73,15 +74,18 @@ class Driver:
         *,
         limits: Limits,
         max_turns: int,
-        works: Mapping[str, Work] = WORKS,
-        machine: Callable[..., LifecycleMachine] = LifecycleMachine,
+        works: Mapping[str, Work] = MappingProxyType({}),
+        definition: Definition = BUILT_IN,
     ) -> None:
         self._ports = ports
         self._limits = limits
         self._max_turns = max_turns
-        self._works = works
-        self._make_machine = machine
-        self._machine = machine(self)
+        self._works = {**WORKS, **works}
+        self._make_machine = partial(
+            LifecycleMachine, self, table=definition.table, guards=definition.guards, states=definition.states,
+            triggers=definition.triggers, initial=definition.initial, final=definition.final,
+        )  # fmt: skip
+        self._machine = self._make_machine()
         self._facts: Facts | None = None
         self._pending: Done | None = None
         self._seq = 0
@@ -118,7 +122,7 @@ class Driver:
         """Begin a run, or go on with a suspended one, in a machine that stands before its start."""
         if self._is_stale:
             await self.load()
-        self._machine = self._make_machine(self)
+        self._machine = self._make_machine()
         self._pending = Done(observation)
 
     def use(self, limits: Limits) -> None:
@@ -202,7 +206,7 @@ class Driver:
         context = self._context()
         work = self._works[state]
         try:
-            self._pending = await (self._raced(work, context) if state in _RACED else work(context))
+            self._pending = await (work(context) if state in _HEEDING else self._raced(work, context))
         except _JOURNAL_ERRORS:
             raise
         except (ConfigurationError, FeatureListInvalid, ProjectInvalid) as error:
@@ -226,11 +230,11 @@ class Driver:
             results.append(await work(context))
 
         if await was_stopped(keep_result(), context.ports.stop):
-            return Done(stop_requested(context.facts, State(self.state), at=context.now()))
+            return Done(stop_requested(context.facts, self.state, at=context.now()))
         return results[0]
 
     def _failed(self, context: WorkContext, cause: Cause, detail: str) -> Done:
-        return Done(failed(context.facts, State(self.state), at=context.now(), cause=cause, detail=detail))
+        return Done(failed(context.facts, self.state, at=context.now(), cause=cause, detail=detail))
 
     def _context(self) -> WorkContext:
         assert self._facts is not None, "a run is under way"

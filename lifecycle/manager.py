@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from lifecycle.config import (
@@ -40,8 +40,9 @@ from lifecycle.runtime.local import SystemChance, SystemClock, local_agent, loca
 from lifecycle.status import RunResult, Status, read_status, result_of
 from lifecycle.stopping import LocalStopFlag
 from lifecycle.watching import EventHub
-from lifecycle.work.context import emit
+from lifecycle.work.context import Work, emit
 from lifecycle.workspace.spec import SpecChange, ensure_project_dir, ensure_workable, install_spec
+from states.definition import BUILT_IN, Definition
 from states.new import begin, go_on, is_suspended
 from states.vocabulary import RunId, SessionId, State
 
@@ -61,6 +62,8 @@ class SessionManager:
         config_file: instead of the project's `lifecycle.toml`.
         observers: called with every event, in order; see also `events`.
         clock, chance, journal, workspace, agent, prompts: a port of your own in place of the local one.
+        definition: a table of your own in place of the built-in one; see `states.definition.extended`.
+        works: what each of your own states does; see `lifecycle.work.context.Work`.
         settings: any setting of `lifecycle.config.Config` by name; beats environment and file.
 
     Raises:
@@ -81,6 +84,8 @@ class SessionManager:
         workspace: Workspace | None = None,
         agent: Agent | None = None,
         prompts: Prompts | None = None,
+        definition: Definition = BUILT_IN,
+        works: Mapping[str, Work] = MappingProxyType({}),
         **settings: object,
     ) -> None:
         self.project_dir = Path(project_dir)
@@ -92,6 +97,8 @@ class SessionManager:
         self._clock = clock or SystemClock()
         self._chance = chance or SystemChance()
         self._given_ports: dict[str, Any] = {"journal": journal, "workspace": workspace, "agent": agent, "prompts": prompts}
+        self._definition = definition
+        self._works = works
         self._hub = EventHub()
         self._observers = (*observers, self._hub)
         self._stop = LocalStopFlag()
@@ -139,7 +146,9 @@ class SessionManager:
         file = journalled or file
         config = resolve(self._given, self._from_environment, file)
         ports = self._bind(journal, state_dir, config)
-        driver = Driver(ports, limits=config.limits, max_turns=config.max_turns)
+        driver = Driver(
+            ports, limits=config.limits, max_turns=config.max_turns, works=self._works, definition=self._definition
+        )
         await driver.load()
         opened = _Open(state_dir, config, file, ports, driver)
         await self._reap(opened)
@@ -341,6 +350,8 @@ class SessionManager:
             observers=self._observers[:-1],
             clock=self._clock,
             chance=self._chance,
+            definition=self._definition,
+            works=self._works,
             **{**self._given_ports, **self._given.values, **settings},
         )
 
