@@ -37,9 +37,9 @@ PRECEDENCE = (
 """The contract's order."""
 
 
-def promises(definition: Definition = BUILT_IN) -> tuple[Property, ...]:
-    """Everything that is promised of `definition`."""
-    return (*always(definition), *sometimes(definition), *eventually())
+def promises(definition: Definition = BUILT_IN, limits: Limits = LIMITS) -> tuple[Property, ...]:
+    """Everything that is promised of `definition`; `limits` are those that bound a run."""
+    return (*always(definition), *sometimes(definition), *eventually(limits))
 
 
 # --- the rules, spelled again --------------------------------------------------------------------------------
@@ -443,32 +443,32 @@ _NONE = Limits(
 )
 
 
-def eventually() -> tuple[Eventually, ...]:
+def eventually(limits: Limits = LIMITS) -> tuple[Eventually, ...]:
     """Every run that has limits comes to SHUTDOWN: by each limit alone, and by all of them."""
     works = (_step_is(T.DETECTED), _step_is(T.CREATED))
     return (
         Eventually(
-            "with every limit, as time passes", LIMITS, fair=(_time_passes,)
+            "with every limit, as time passes", limits, fair=(_time_passes,)
         ),
         Eventually(
             "with max_duration alone, as time passes",
-            replace(_NONE, max_duration_s=LIMITS.max_duration_s), fair=(_time_passes,),
+            replace(_NONE, max_duration_s=limits.max_duration_s), fair=(_time_passes,),
         ),
         Eventually(
             "with max_budget_usd alone, as the work goes on and money is spent",
-            replace(_NONE, max_budget_usd=LIMITS.max_budget_usd), fair=(*works, _money_is_spent),
+            replace(_NONE, max_budget_usd=limits.max_budget_usd), fair=(*works, _money_is_spent),
         ),
         Eventually(
             "with max_iterations alone, as the work goes on and turns end",
-            replace(_NONE, max_iterations=LIMITS.max_iterations), fair=(*works, _turn_ends),
+            replace(_NONE, max_iterations=limits.max_iterations), fair=(*works, _turn_ends),
         ),
         Eventually(
             "with max_failures alone, when every cycle fails",
-            replace(_NONE, max_failures=LIMITS.max_failures), within=_fails,
+            replace(_NONE, max_failures=limits.max_failures), within=_fails,
         ),
         Eventually(
             "with stall_after alone, as the work goes on and turns end, when nothing gets done",
-            replace(_NONE, stall_after=LIMITS.stall_after), fair=(*works, _turn_ends), within=_gets_nothing_done,
+            replace(_NONE, stall_after=limits.stall_after), fair=(*works, _turn_ends), within=_gets_nothing_done,
         ),
     )
 

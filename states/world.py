@@ -31,6 +31,7 @@ LIMITS = Limits(
 
 EARLY = 0.0
 LONG_S = 1_000.0
+NEAR_S = 0.5
 CHEAP = 0.0
 NO_LIST, SOME, ALL = FeatureCount(0, 0), FeatureCount(2, 1), FeatureCount(2, 2)
 PROMPT = "do it"
@@ -129,6 +130,7 @@ def _saved(facts: Facts) -> Iterator[Saved]:
     if facts.session is None or facts.outcome is None:
         return
     yield Saved(None)
+    yield Saved(NO_LIST, has_progressed=True)
     yield Saved(NO_LIST)
     for features in (SOME, ALL):
         for has_progressed in (False, True):
@@ -160,9 +162,11 @@ _OBSERVE = {
 
 
 def _moments(facts: Facts) -> tuple[float, ...]:
-    """Now, and the very deadline where there is one ahead."""
+    """Now; and where a deadline is ahead, so near to it that no wait fits in between, and at it."""
     deadline = facts.deadline
-    return (facts.at,) if deadline is None or facts.at >= deadline else (facts.at, deadline)
+    if deadline is None or facts.at >= deadline:
+        return (facts.at,)
+    return (facts.at, deadline) if facts.at >= deadline - NEAR_S else (facts.at, deadline - NEAR_S, deadline)
 
 
 # --- what is the same ----------------------------------------------------------------------------------------
@@ -173,13 +177,12 @@ def normal(state: str, facts: Facts) -> Facts:
     if state == State.SHUTDOWN:
         return _over(facts)
     limits = facts.limits
-    is_late = facts.deadline is not None and facts.at >= facts.deadline
     is_dear = limits.max_budget_usd is not None and facts.cost_usd >= limits.max_budget_usd
     is_saved = state == State.CONTINUE  # what END judged is behind us
     keeps_type = state == State.CREATE
     return replace(
         facts,
-        at=(limits.max_duration_s or 0.0) if is_late else EARLY,
+        at=_moment(facts),
         started_at=EARLY,
         suspended_s=0.0,
         counters=_counters(facts.counters, limits),
@@ -192,6 +195,13 @@ def normal(state: str, facts: Facts) -> Facts:
         resume_at=None,
         jitter=0.0,
     )
+
+
+def _moment(facts: Facts) -> float:
+    deadline, longest_s = facts.deadline, facts.limits.max_duration_s
+    if deadline is None or longest_s is None or facts.at < deadline - NEAR_S:
+        return EARLY
+    return longest_s if facts.at >= deadline else longest_s - NEAR_S
 
 
 def _over(facts: Facts) -> Facts:

@@ -20,7 +20,7 @@ from states.table import Transition
 __all__ = ["SMALL", "Mutant", "caught_by", "guard_mutants", "row_mutants"]
 
 SMALL = Limits(
-    continue_delay_s=3.0, max_iterations=2, max_budget_usd=1.0, max_duration_s=100.0, max_failures=1, stall_after=2
+    continue_delay_s=3.0, max_iterations=2, max_budget_usd=1.0, max_duration_s=100.0, max_failures=1, stall_after=1
 )
 """A world that is quickly searched and in which every limit can still be reached."""
 
@@ -67,7 +67,7 @@ def caught_by(mutant: Mutant, limits: Limits = SMALL) -> str | None:
         mutant.definition.validated()
     except DefinitionError as error:
         return f"validate: {error.problem.split(' for Facts')[0]}"
-    verdicts = check(promises(mutant.definition), mutant.definition, limits, is_hasty=True)
+    verdicts = check(promises(mutant.definition, limits), mutant.definition, limits, is_hasty=True)
     return next((f"{found.kind}: {found.claim.name}" for found in verdicts if not found.holds), None)
 
 

@@ -22,7 +22,7 @@ from states.properties import check
 
 def test_the_lifecycle_itself_passes_in_the_small_world() -> None:
     """Otherwise everything would be caught, by a promise that never held."""
-    assert [found.claim.name for found in check(promises(), limits=SMALL) if not found.holds] == []
+    assert [found.claim.name for found in check(promises(limits=SMALL), limits=SMALL) if not found.holds] == []
 
 
 def test_every_mistake_in_a_row_or_a_guard_is_caught() -> None:
@@ -43,14 +43,14 @@ def test_every_reason_left_out_or_out_of_order_is_caught(index: int, monkeypatch
         if [reason for reason, _ in mistaken] == [reason for reason, _ in reasons]:
             continue  # the two ways to run out of time stand side by side
         monkeypatch.setattr(states.decide, "REASONS", mistaken)
-        assert any(not found.holds for found in check(promises(), limits=SMALL, is_hasty=True)), mistaken
+        assert any(not found.holds for found in check(promises(limits=SMALL), limits=SMALL, is_hasty=True)), mistaken
 
 
 @pytest.mark.parametrize("index", range(len(states.decide.LIMITS)))
 def test_every_limit_that_detect_forgets_is_caught(index: int, monkeypatch) -> None:
     limits = states.decide.LIMITS
     monkeypatch.setattr(states.decide, "LIMITS", (*limits[:index], *limits[index + 1 :]))
-    assert any(not found.holds for found in check(promises(), limits=SMALL, is_hasty=True))
+    assert any(not found.holds for found in check(promises(limits=SMALL), limits=SMALL, is_hasty=True))
 
 
 EQUIVALENT = {
@@ -78,6 +78,6 @@ def _is_caught(mutant) -> bool:
             value.cache_clear()
     with mutant.in_place():
         try:
-            return any(not found.holds for found in check(promises(), limits=SMALL, is_hasty=True))
+            return any(not found.holds for found in check(promises(limits=SMALL), limits=SMALL, is_hasty=True))
         except Exception:
             return True  # it cannot be overlooked

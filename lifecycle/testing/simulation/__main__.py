@@ -6,9 +6,11 @@ import argparse
 import sys
 import time
 
+from lifecycle.testing.simulation.disk import DiskWorld
 from lifecycle.testing.simulation.report import simulated
 from lifecycle.testing.simulation.scenario import Scenario, scenario_of
 from lifecycle.testing.simulation.simulate import Simulator
+from lifecycle.testing.simulation.world import World
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,8 +20,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first-seed", type=int, default=0, help="the first scenario's seed (default: 0)")
     parser.add_argument("--seed", type=int, help="play the scenario of this seed alone, and tell it")
     parser.add_argument("--scenario", help="play this scenario alone, as a report printed it")
+    parser.add_argument("--disk", action="store_true", help="with the journal in real files, and torn writes")
     asked = parser.parse_args(arguments)
-    with Simulator() as simulator:
+    with Simulator(world=DiskWorld if asked.disk else World) as simulator:
         if asked.seed is not None or asked.scenario is not None:
             scenario = scenario_of(asked.seed) if asked.scenario is None else Scenario.from_json(asked.scenario)
             played = simulator.play(scenario)

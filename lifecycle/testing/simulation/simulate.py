@@ -8,6 +8,7 @@ to SHUTDOWN once nothing goes wrong any more.
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -94,9 +95,14 @@ class Simulator:
         (self._project / "app_spec.txt").write_text("Build it.\n")
         self._loop = _Loop()
         self._loop.set_exception_handler(lambda loop, context: None)  # tasks of the dead
+        # The library logs every exception that passes a trigger; a thousand simulated crashes need no log.
+        self._log = logging.getLogger("transitions")
+        self._log_level = self._log.level
+        self._log.setLevel(logging.CRITICAL + 1)
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._log.setLevel(self._log_level)
         self._loop.close()
         self._directory.cleanup()
 
@@ -110,6 +116,7 @@ class Simulator:
         except Violation as found:
             violation = world.found[0] if world.found else found
         transitions = tuple(self._loop.run_until_complete(world.journal.transitions()))
+        self._loop.run_until_complete(world.close())
         return Played(scenario, transitions, violation, tuple(world.fired), lives)
 
     async def _play(self, world: World) -> int:
@@ -129,6 +136,7 @@ class Simulator:
 
     async def _live(self, world: World, ended: set[RunId]) -> None:
         """One manager's life, to its death or to the end of what it has to do."""
+        await world.begin_life()
         incarnation = Incarnation(world)
         incarnation.task = asyncio.ensure_future(self._drive(world, incarnation, ended))
         try:

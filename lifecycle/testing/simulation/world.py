@@ -84,8 +84,19 @@ class World:
         self.workspace.invalid = None
         self.workspace.features = None
 
+    # What a world with a disk adds; a journal in memory knows no halves.
+
+    async def begin_life(self) -> None:
+        """A new manager is about to open what the last one left."""
+
+    async def close(self) -> None:
+        """Nobody plays here any more."""
+
+    def remember(self) -> None:
+        """A write is about to be made that will be torn."""
+
     def tear(self) -> None:
-        """Leave the last write half done; a journal that knows no halves has none."""
+        """Leave that write half done."""
 
 
 class Incarnation:
@@ -134,6 +145,8 @@ class Incarnation:
             self.die()
         if kind is FaultKind.ERROR_BEFORE or self._is_out_of_space(operation):
             raise _error(operation, self.world)
+        if kind is FaultKind.TORN:
+            self.world.remember()
         result = await act()
         if kind is FaultKind.CANCEL and self.task is not None:
             self.was_cancelled = True
@@ -227,7 +240,7 @@ class _Agent:
         world, leg = self._world, self._world.next_leg()
         if leg.work is Work.OS_ERROR:
             raise OSError(12, "the agent cannot be started")
-        await self._check(task, leg)
+        await self._check(task)
         process = ProcessIdentity(pid=1000 + world.legs, start=world.legs, boot_id="simulated", host="simulated")
         world.living[process] = task.session_id
         try:
@@ -239,7 +252,7 @@ class _Agent:
         del world.living[process]
         return outcome
 
-    async def _check(self, task: AgentTask, leg: Leg) -> None:
+    async def _check(self, task: AgentTask) -> None:
         world = self._world
         if world.living:
             world.see("no two sessions at once", f"{sorted(world.living.values())} still runs")
@@ -249,8 +262,6 @@ class _Agent:
             world.see("no session runs without a durable id", f"the record stands in {last.dest if last else 'NEW'}")
         if task.session_id in world.conversations and not task.may_resume:
             world.see("a conversation that exists is resumed and never begun again", task.session_id)
-        if task.deadline is not None and world.clock.now() >= task.deadline:
-            world.see("no session begins after the deadline")
         if task.budget_usd is not None and task.budget_usd <= 0:
             world.see("no session begins without a budget")
 
@@ -266,6 +277,8 @@ class _Agent:
             await self._incarnation.call_async("agent.message", _nothing)
             if stop.is_set():
                 return Outcome(Cause.STOP, "asked to stop")
+            if task.deadline is not None and world.clock.now() >= task.deadline:
+                return Outcome(Cause.DEADLINE, "the run's time is up")
             await self._message(task, leg, number, log)
         if leg.work is Work.RAISE:
             raise RuntimeError("a fault of ours in the agent")
