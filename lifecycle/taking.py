@@ -34,8 +34,9 @@ from lifecycle.ports import (
 )
 from lifecycle.processes import ProcessIdentity
 from lifecycle.runtime.local import local_agent, local_prompts, local_verifier, local_workspace
-from lifecycle.work.context import emit
+from lifecycle.work.context import Work, emit
 from lifecycle.workspace.spec import ensure_project_dir
+from states.definition import Definition
 from states.facts import Limits
 from states.new import is_suspended
 from states.vocabulary import SessionId, State
@@ -53,6 +54,8 @@ class Request:
         given: the settings that the host gave by name.
         from_environment: the settings that the environment gives.
         journal, workspace, agent, prompts, verifier: a port of the host's own, or None for the local one.
+        definition: the table that is driven.
+        works: what each of the host's own states does.
     """
 
     project_dir: Path
@@ -67,6 +70,8 @@ class Request:
     agent: Agent | None
     prompts: Prompts | None
     verifier: Verifier | None
+    definition: Definition
+    works: Mapping[str, Work]
     stop: StopFlag
     observers: tuple[Observer, ...]
 
@@ -114,6 +119,8 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
         limits=config.limits,
         max_turns=config.max_turns,
         session_timeout_s=config.session_timeout,
+        works=request.works,
+        definition=request.definition,
     )
     await driver.load()
     taken = Taken(state_dir, config.limits, file, ports, driver)
