@@ -3,16 +3,16 @@
 The names below are loaded when they are first used, so that `import lifecycle` costs next to nothing.
 """
 
-from __future__ import annotations
-
 import sys
 
-if sys.version_info < (3, 11):  # before anything that such a Python could not even read
-    raise ImportError(
-        "autonomous-session-manager needs Python 3.11 or newer, and this is {}.{} ({})".format(
-            sys.version_info[0], sys.version_info[1], sys.executable
-        )
+# Before anything that an older Python could not even read: this file itself is read by Python 3.6.
+if sys.version_info < (3, 11):
+    _problem = "autonomous-session-manager needs Python 3.11 or newer, and this is {}.{} ({})".format(
+        sys.version_info[0], sys.version_info[1], sys.executable
     )
+    if sys.argv[:1] == ["-m"]:  # `python -m lifecycle.cli`, by a person: words, no traceback
+        sys.exit(_problem)
+    raise ImportError(_problem)
 
 from importlib import import_module
 from typing import TYPE_CHECKING

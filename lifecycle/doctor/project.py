@@ -29,7 +29,8 @@ async def project(project_dir: Path, environment: Mapping[str, str]) -> tuple[Fi
     try:
         ensure_project_dir(project_dir)
     except LifecycleError as error:
-        return (Finding("project", Verdict.MEND, str(error), f"lifecycle init {project_dir}"),)
+        advice = "give another directory" if os.path.lexists(project_dir) else f"lifecycle init {project_dir}"
+        return (Finding("project", Verdict.MEND, str(error), advice),)
     findings = [Finding("project", Verdict.OK, str(project_dir)), disk(project_dir, "the project")]
     findings += _features(project_dir)
     file, told = _configuration(project_dir, environment)

@@ -3,8 +3,6 @@
 As a program: `python scripts/auto_continue.py [DIR] [--continue-delay 3] ...`.
 """
 
-from __future__ import annotations
-
 import sys
 
 _HELP = "autonomous-session-manager is not installed for {}; SKILL.md names the Python that has it"

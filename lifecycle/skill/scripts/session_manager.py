@@ -3,8 +3,6 @@
 As a program: `python scripts/session_manager.py DIR [--spec FILE] [--max-budget-usd USD] ...`.
 """
 
-from __future__ import annotations
-
 import sys
 
 _HELP = "autonomous-session-manager is not installed for {}; SKILL.md names the Python that has it"
