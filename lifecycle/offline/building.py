@@ -1,6 +1,7 @@
 """The smallest whole project: a scripted agent that writes a list of features, then makes one pass a session.
 
-For tests of what drives the agent: every session is two tool calls, and what it leaves is a real repository.
+For tests of what drives the agent: a session is three tool calls, it may be cut off anywhere, and what it leaves is a
+real repository. It goes on with any valid feature list that it finds.
 """
 
 from __future__ import annotations
@@ -8,14 +9,21 @@ from __future__ import annotations
 import json
 import shlex
 
+from lifecycle.offline.handiwork import REPOSITORY, commit, insist
 from lifecycle.offline.replies import ToolUse
 from lifecycle.offline.request import ModelRequest
 from lifecycle.offline.script import Play, Script
 
 __all__ = ["building"]
 
-_IDENTITY = "git config user.name Script; git config user.email script@localhost"
-_FLIP = "sed -i '0,/\"passes\": false/s//\"passes\": true/' feature_list.json; git commit -qam 'One more feature'"
+_LIST = "feature_list.json"
+_MARK = """\
+import json, os
+features = json.load(open("{list}"))
+features[{index}]["passes"] = True
+json.dump(features, open("{list}.new", "w"), indent=2)
+os.replace("{list}.new", "{list}")
+"""
 
 
 def building(features: int = 2, *, wait_s: float = 0.0) -> Script:
@@ -28,15 +36,23 @@ def building(features: int = 2, *, wait_s: float = 0.0) -> Script:
         {"category": "functional", "description": f"feature {number}", "steps": ["look"], "passes": False}
         for number in range(1, features + 1)
     ]
-    # Printed anew after an interruption, so never half there; committed only when there is something to commit.
-    write = (
-        f"git init -q; {_IDENTITY}; printf '%s\\n' {shlex.quote(json.dumps(listed))} > feature_list.json; "
-        "git add -A; git commit -qm 'The features'"
-    )
 
     def play(request: ModelRequest) -> Play:
-        look = yield ToolUse("Bash", {"command": f"sleep {wait_s:g}; cat feature_list.json"})
-        yield ToolUse("Bash", {"command": write if look.is_error else _FLIP})
-        return "Done."
+        look = yield from insist("", _bash(f"sleep {wait_s:g}; cat {_LIST} 2>/dev/null || echo []"))
+        found = json.loads(look.text)
+        if not found:
+            text = shlex.quote(json.dumps(listed, indent=2))
+            yield from insist("", _bash(f"{REPOSITORY} && printf '%s' {text} > {_LIST}.new && mv {_LIST}.new {_LIST}"))
+            yield from commit("The features")
+            return "The list is written."
+        index = next((index for index, each in enumerate(found) if not each["passes"]), None)
+        if index is not None:
+            yield from insist("", _bash(f"python3 -c {shlex.quote(_MARK.format(list=_LIST, index=index))}"))
+        yield from commit("One more feature")
+        return "One more feature passes."
 
     return Script(play)
+
+
+def _bash(command: str) -> ToolUse:
+    return ToolUse("Bash", {"command": command})
