@@ -26,11 +26,8 @@ __all__ = ["project", "state_root"]
 
 async def project(project_dir: Path, environment: Mapping[str, str]) -> tuple[Finding, ...]:
     """What is to be said of this project."""
-    try:
-        ensure_project_dir(project_dir)
-    except LifecycleError as error:
-        advice = "give another directory" if os.path.lexists(project_dir) else f"lifecycle init {project_dir}"
-        return (Finding("project", Verdict.MEND, str(error), advice),)
+    if (problem := _unusable(project_dir)) is not None:
+        return (problem,)
     findings = [Finding("project", Verdict.OK, str(project_dir)), disk(project_dir, "the project")]
     findings += _features(project_dir)
     file, told = _configuration(project_dir, environment)
@@ -53,6 +50,15 @@ def state_root(environment: Mapping[str, str]) -> tuple[Finding, ...]:
     except LifecycleError as error:
         return (Finding("state directory", Verdict.MEND, str(error), "mend the setting"),)
     return _writable(root), disk(root, "the records")
+
+
+def _unusable(project_dir: Path) -> Finding | None:
+    try:
+        ensure_project_dir(project_dir)
+    except LifecycleError as error:
+        advice = "give another directory" if os.path.lexists(project_dir) else f"lifecycle init {project_dir}"
+        return Finding("project", Verdict.MEND, str(error), advice)
+    return None
 
 
 def _features(project_dir: Path) -> list[Finding]:

@@ -17,9 +17,14 @@ from lifecycle.offline.script import Play, Script
 __all__ = ["building"]
 
 _LIST = "feature_list.json"
+_LOOK = """\
+import json, os
+features = json.load(open("{list}", encoding="utf-8-sig")) if os.path.exists("{list}") else []
+print(len(features), *[index for index, each in enumerate(features) if not each["passes"]][:1])
+"""
 _MARK = """\
 import json, os
-features = json.load(open("{list}"))
+features = json.load(open("{list}", encoding="utf-8-sig"))
 features[{index}]["passes"] = True
 json.dump(features, open("{list}.new", "w"), indent=2)
 os.replace("{list}.new", "{list}")
@@ -38,20 +43,23 @@ def building(features: int = 2, *, wait_s: float = 0.0) -> Script:
     ]
 
     def play(request: ModelRequest) -> Play:
-        look = yield from insist("", _bash(f"sleep {wait_s:g}; cat {_LIST} 2>/dev/null || echo []"))
-        found = json.loads(look.text)
-        if not found:
+        look = yield from insist("", _python(_LOOK.format(list=_LIST), before=f"sleep {wait_s:g}; "))
+        total, *failing = look.text.split()
+        if total == "0":
             text = shlex.quote(json.dumps(listed, indent=2))
             yield from insist("", _bash(f"{REPOSITORY} && printf '%s' {text} > {_LIST}.new && mv {_LIST}.new {_LIST}"))
             yield from commit("The features")
             return "The list is written."
-        index = next((index for index, each in enumerate(found) if not each["passes"]), None)
-        if index is not None:
-            yield from insist("", _bash(f"python3 -c {shlex.quote(_MARK.format(list=_LIST, index=index))}"))
+        for index in failing:
+            yield from insist("", _python(_MARK.format(list=_LIST, index=index)))
         yield from commit("One more feature")
         return "One more feature passes."
 
     return Script(play)
+
+
+def _python(program: str, before: str = "") -> ToolUse:
+    return _bash(f"{before}python3 -c {shlex.quote(program)}")
 
 
 def _bash(command: str) -> ToolUse:

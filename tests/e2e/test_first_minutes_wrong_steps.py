@@ -154,7 +154,7 @@ def test_the_ways_in_can_be_read_by_an_old_python() -> None:
 
 
 def test_a_python_that_says_it_is_old_is_told() -> None:
-    old = "import sys; sys.version_info = (3, 10, 0); sys.path.insert(0, {!r}); import lifecycle".format(str(ROOT))
+    old = f"import sys; sys.version_info = (3, 10, 0); sys.path.insert(0, {str(ROOT)!r}); import lifecycle"
     done = subprocess.run([sys.executable, "-I", "-c", old], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1].startswith("ImportError: autonomous-session-manager needs Python 3.11")
 
