@@ -9,9 +9,13 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from lifecycle.diagram.mermaid import render
+from lifecycle.diagram.model import diagram_of
+from lifecycle.diagram.paint import paint
 from lifecycle.journal.memory import MemoryJournal
 from lifecycle.manager import SessionManager
 from lifecycle.ports import AgentTask, Note, TransitionRecord
@@ -27,7 +31,7 @@ from lifecycle.testing.fakes import (
 from states.facts import Outcome
 from states.vocabulary import Cause
 
-__all__ = ["PowerCut", "night_journal"]
+__all__ = ["PowerCut", "night_journal", "night_picture"]
 
 
 class PowerCut(BaseException):
@@ -36,7 +40,18 @@ class PowerCut(BaseException):
 
 def night_journal() -> str:
     """The night's journal as a table of plain text."""
-    return "\n".join(_rows(*asyncio.run(_night())))
+    return "\n".join(_rows(*_lived()))
+
+
+def night_picture() -> str:
+    """The night painted on the lifecycle, in Mermaid."""
+    records, recoveries = _lived()
+    return render(diagram_of(name="a whole night"), paint(records, recoveries))
+
+
+@cache
+def _lived() -> tuple[tuple[TransitionRecord, ...], tuple[Note, ...]]:
+    return asyncio.run(_night())
 
 
 async def _night() -> tuple[tuple[TransitionRecord, ...], tuple[Note, ...]]:

@@ -21,11 +21,13 @@ from typing import Final, TypeVar, get_type_hints
 
 from lifecycle.cli.exits import Exit, meaning_of, status_of_error, status_of_stop
 from lifecycle.config import SETTINGS, Config, Setting
+from lifecycle.diagram.mermaid import render
+from lifecycle.diagram.model import diagram_of
 from lifecycle.driver import WORKS
 from lifecycle.errors import LifecycleError
 from lifecycle.events import Event
 from lifecycle.skill.marked_blocks import filled, names_in
-from lifecycle.skill.night import night_journal
+from lifecycle.skill.night import night_journal, night_picture
 from lifecycle.status import describe
 from states import new
 from states.facts import Facts
@@ -197,6 +199,10 @@ def _night() -> str:
     return f"```text\n{night_journal()}\n```"
 
 
+def _picture(mermaid: str) -> str:
+    return f"```mermaid\n{mermaid.strip()}\n```"
+
+
 def _example(name: str) -> str:
     return f"```python\n{(files('lifecycle.skill') / 'examples' / name).read_text('utf-8').strip()}\n```"
 
@@ -246,6 +252,8 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "exit-statuses": _exit_statuses,
         "errors": _errors,
         "night": _night,
+        "night-picture": lambda: _picture(night_picture()),
+        "diagram": lambda: _picture(render(diagram_of())),
     }
 )
 
