@@ -41,7 +41,7 @@ from states.facts import Limits
 from states.new import is_suspended
 from states.vocabulary import SessionId, State
 
-__all__ = ["Request", "Taken", "take"]
+__all__ = ["Request", "Taken", "file_as_journalled", "take"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
         raise error
     closing.enter_context(acquire(state_dir, request.project_dir))
     journal = await _open_journal(request, state_dir, closing)
-    journalled = None if request.config_file else await _file_as_journalled(journal)
+    journalled = None if request.config_file else await file_as_journalled(journal)
     if journalled is None and error is not None:
         raise error
     file = journalled or written
@@ -156,7 +156,7 @@ async def _open_journal(request: Request, state_dir: Path, closing: AsyncExitSta
     return journal
 
 
-async def _file_as_journalled(journal: Journal) -> Layer | None:
+async def file_as_journalled(journal: Journal) -> Layer | None:
     """The file's values as they were when the run that goes on began: since then the agent may have written it.
 
     None when no run goes on, and the file counts.
