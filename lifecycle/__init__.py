@@ -3,7 +3,16 @@
 The names below are loaded when they are first used, so that `import lifecycle` costs next to nothing.
 """
 
-from __future__ import annotations
+import sys
+
+# Before anything that an older Python could not even read: this file itself is read by Python 3.6.
+if sys.version_info < (3, 11):
+    _problem = "autonomous-session-manager needs Python 3.11 or newer, and this is {}.{} ({})".format(
+        sys.version_info[0], sys.version_info[1], sys.executable
+    )
+    if sys.argv[:1] == ["-m"]:  # `python -m lifecycle.cli`, by a person: words, no traceback
+        sys.exit(_problem)
+    raise ImportError(_problem)
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,6 +30,8 @@ if TYPE_CHECKING:
     from lifecycle.workspace.feature_list import read_feature_list as read_feature_list
     from lifecycle.workspace.feature_list import write_feature_list as write_feature_list
     from lifecycle.workspace.state_tracker import StateTracker as StateTracker
+    from lifecycle.synchronous import run_session as run_session
+    from lifecycle.synchronous import run_until_shutdown as run_until_shutdown
     from states.vocabulary import SessionType as SessionType
     from states.vocabulary import State as State
     from states.vocabulary import StopReason as StopReason
@@ -41,6 +52,8 @@ _HOMES = {
     "detect_session_type": "lifecycle.detection",
     "read_feature_list": "lifecycle.workspace.feature_list",
     "write_feature_list": "lifecycle.workspace.feature_list",
+    "run_session": "lifecycle.synchronous",
+    "run_until_shutdown": "lifecycle.synchronous",
 }
 
 __all__ = [*_HOMES]  # noqa: PLE0604  # names, taken from the one list

@@ -1,6 +1,6 @@
 """One run's driver: fires the pending observation until the state is final. Nothing else fires triggers.
 
-Owns the order that durability rests on: the journal first, then the machine, then whoever watches; and how a
+Owns the order that durability rests on: the journal first, then whoever watches, then the machine; and how a
 driver that lost its memory (a crash, a cancel, an exception) gets it back from the record. It knows no rule of the
 lifecycle: what follows from what is in the table, what it means in `states`.
 """
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from lifecycle.errors import (
@@ -35,6 +36,7 @@ from lifecycle.work.detect import detect
 from lifecycle.work.end import end
 from lifecycle.work.run import run
 from states.continue_ import rescheduled
+from states.definition import BUILT_IN, Definition
 from states.facts import Facts, Limits
 from states.observation import Observation, failed, stop_requested
 from states.vocabulary import Cause, State
@@ -49,8 +51,8 @@ WORKS: Mapping[str, Work] = MappingProxyType(
     }
 )
 
-_RACED = frozenset({State.DETECT, State.CREATE})
-"""States whose work knows nothing of stop requests; the driver races it with the flag for them."""
+_HEEDING = frozenset({State.RUN, State.END, State.CONTINUE})
+"""States whose work heeds stop requests itself; any other's, a host's too, the driver races with the flag."""
 
 _JOURNAL_ERRORS = (JournalUnavailable, JournalCorrupt, JournalForeign)
 """Faults of the record itself: no transition can be made of them, so they go to the caller."""
@@ -63,8 +65,8 @@ class Driver:
         limits: the newest start's.
         max_turns: turns a session may take.
         session_timeout_s: how long one may take, or None.
-        works: what each state does; a host's own states add theirs.
-        machine: makes the machine; a host passes one with its own table.
+        works: what each of a host's own states does; it may put its own in place of a built-in one.
+        definition: the table that is driven.
     """
 
     def __init__(
@@ -74,16 +76,19 @@ class Driver:
         limits: Limits,
         max_turns: int,
         session_timeout_s: float | None = None,
-        works: Mapping[str, Work] = WORKS,
-        machine: Callable[..., LifecycleMachine] = LifecycleMachine,
+        works: Mapping[str, Work] = MappingProxyType({}),
+        definition: Definition = BUILT_IN,
     ) -> None:
         self._ports = ports
         self._limits = limits
         self._max_turns = max_turns
         self._session_timeout_s = session_timeout_s
-        self._works = works
-        self._make_machine = machine
-        self._machine = machine(self)
+        self._works = {**WORKS, **works}
+        self._make_machine = partial(
+            LifecycleMachine, self, table=definition.table, guards=definition.guards, states=definition.states,
+            triggers=definition.triggers, initial=definition.initial, final=definition.final,
+        )  # fmt: skip
+        self._machine = self._make_machine()
         self._facts: Facts | None = None
         self._pending: Done | None = None
         self._seq = 0
@@ -120,7 +125,7 @@ class Driver:
 
     async def start(self, observation: Observation) -> None:
         """Begin a run, or go on with a suspended one, in a machine that stands before its start."""
-        self._machine = self._make_machine(self)
+        self._machine = self._make_machine()
         self._pending = Done(observation)
 
     def use(self, limits: Limits) -> None:
@@ -215,7 +220,7 @@ class Driver:
         context = self._context()
         work = self._works[state]
         try:
-            self._pending = await (self._raced(work, context) if state in _RACED else work(context))
+            self._pending = await (work(context) if state in _HEEDING else self._raced(work, context))
         except _JOURNAL_ERRORS:
             raise
         except (ConfigurationError, FeatureListInvalid, ProjectInvalid) as error:

@@ -7,7 +7,7 @@ automatic transitions, no queue, exactly one callback of each kind. See the comm
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from transitions import EventData, MachineError
@@ -54,7 +54,9 @@ class LifecycleMachine:
         initial: str = INITIAL,
         final: Collection[str] = FINAL,
     ) -> None:
-        rows = validate(table, guards, states=states, triggers=triggers, initial=initial, final=final)
+        rows = _validated(
+            tuple(table), tuple(guards.items()), tuple(states), tuple(triggers), initial, frozenset(final)
+        )
         self._final = frozenset(str(name) for name in final)
         self._model = _Model(host)
         self._rows = rows
@@ -137,6 +139,19 @@ class _CancellableMachine(AsyncMachine):
 
     async def process_context(self, func: Callable[[], Awaitable[None]], model: object) -> bool:
         return bool(await self._process_async(func, model))
+
+
+@lru_cache(maxsize=16)
+def _validated(
+    rows: tuple[Transition, ...],
+    guards: tuple[tuple[str, Guard], ...],
+    states: tuple[str, ...],
+    triggers: tuple[str, ...],
+    initial: str,
+    final: frozenset[str],
+) -> tuple[Transition, ...]:
+    """A host that makes machines by the hundred has its table checked once."""
+    return validate(rows, dict(guards), states=states, triggers=triggers, initial=initial, final=final)
 
 
 def _destination(event: EventData) -> str:

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from lifecycle.config import from_environment, from_host, to_record
@@ -28,8 +28,9 @@ from lifecycle.status import RunResult, Status, read_status, result_of
 from lifecycle.stopping import LocalStopFlag
 from lifecycle.taking import Request, Taken, take
 from lifecycle.watching import EventHub
-from lifecycle.work.context import emit
+from lifecycle.work.context import Work, emit
 from lifecycle.workspace.spec import SpecChange, ensure_workable, install_spec
+from states.definition import BUILT_IN, Definition
 from states.new import begin, go_on, is_suspended
 from states.vocabulary import RunId, State
 
@@ -49,6 +50,8 @@ class SessionManager:
         config_file: instead of the project's `lifecycle.toml`.
         observers: called with every event, in order; see also `events`.
         clock, chance, journal, workspace, agent, prompts, verifier: a port of your own in place of the local one.
+        definition: a table of your own in place of the built-in one; see `states.definition.extended`.
+        works: what each of your own states does; see `lifecycle.work.context.Work`.
         settings: any setting of `lifecycle.config.Config` by name; beats environment and file.
 
     Raises:
@@ -70,6 +73,8 @@ class SessionManager:
         agent: Agent | None = None,
         prompts: Prompts | None = None,
         verifier: Verifier | None = None,
+        definition: Definition = BUILT_IN,
+        works: Mapping[str, Work] = MappingProxyType({}),
         **settings: object,
     ) -> None:
         self.project_dir = Path(project_dir)
@@ -89,6 +94,8 @@ class SessionManager:
             agent=agent,
             prompts=prompts,
             verifier=verifier,
+            definition=definition,
+            works=works,
             stop=self._stop,
             observers=(*observers, self._hub),
         )
@@ -334,6 +341,8 @@ class SessionManager:
             agent=request.agent,
             prompts=request.prompts,
             verifier=request.verifier,
+            definition=request.definition,
+            works=request.works,
             **{**request.given.values, **settings},
         )
 

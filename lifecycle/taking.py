@@ -34,13 +34,14 @@ from lifecycle.ports import (
 )
 from lifecycle.processes import ProcessIdentity
 from lifecycle.runtime.local import local_agent, local_prompts, local_verifier, local_workspace
-from lifecycle.work.context import emit
+from lifecycle.work.context import Work, emit
 from lifecycle.workspace.spec import ensure_project_dir
+from states.definition import Definition
 from states.facts import Limits
 from states.new import is_suspended
 from states.vocabulary import SessionId, State
 
-__all__ = ["Request", "Taken", "take"]
+__all__ = ["Request", "Taken", "file_as_journalled", "take"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Request:
         given: the settings that the host gave by name.
         from_environment: the settings that the environment gives.
         journal, workspace, agent, prompts, verifier: a port of the host's own, or None for the local one.
+        definition: the table that is driven.
+        works: what each of the host's own states does.
     """
 
     project_dir: Path
@@ -67,6 +70,8 @@ class Request:
     agent: Agent | None
     prompts: Prompts | None
     verifier: Verifier | None
+    definition: Definition
+    works: Mapping[str, Work]
     stop: StopFlag
     observers: tuple[Observer, ...]
 
@@ -103,7 +108,7 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
         raise error
     closing.enter_context(acquire(state_dir, request.project_dir))
     journal = await _open_journal(request, state_dir, closing)
-    journalled = None if request.config_file else await _file_as_journalled(journal)
+    journalled = None if request.config_file else await file_as_journalled(journal)
     if journalled is None and error is not None:
         raise error
     file = journalled or written
@@ -114,6 +119,8 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
         limits=config.limits,
         max_turns=config.max_turns,
         session_timeout_s=config.session_timeout,
+        works=request.works,
+        definition=request.definition,
     )
     await driver.load()
     taken = Taken(state_dir, config.limits, file, ports, driver)
@@ -149,7 +156,7 @@ async def _open_journal(request: Request, state_dir: Path, closing: AsyncExitSta
     return journal
 
 
-async def _file_as_journalled(journal: Journal) -> Layer | None:
+async def file_as_journalled(journal: Journal) -> Layer | None:
     """The file's values as they were when the run that goes on began: since then the agent may have written it.
 
     None when no run goes on, and the file counts.

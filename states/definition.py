@@ -3,16 +3,78 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
+from types import MappingProxyType
 
 from states.errors import DefinitionError
 from states.facts import Counters, Facts, FeatureCount, Limits, Outcome, Session
 from states.guards import GUARDS, Guard
+from states.observation import Observation
 from states.outcomes import OUTCOMES
 from states.table import FINAL, INITIAL, TABLE, Transition
 from states.vocabulary import RunId, SessionId, SessionType, State, Trigger
+
+Observe = Callable[[Facts], Iterable[Observation]]
+"""What a state can observe: one representative of each class, for the searches. See `states.world`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A table and what its words mean: the built-in one, or a host's. Make a host's with `extended`.
+
+    Attributes:
+        table: the rows.
+        guards: every guard that a row names.
+        states: the states there are.
+        triggers: the triggers there are.
+        observations: what the host's own states can observe; the built-in ones are in `states.world`.
+        initial: where a run begins; never entered.
+        final: where it ends; never left.
+    """
+
+    table: tuple[Transition, ...] = TABLE
+    guards: Mapping[str, Guard] = field(default_factory=lambda: GUARDS)
+    states: tuple[str, ...] = tuple(State)
+    triggers: tuple[str, ...] = tuple(Trigger)
+    observations: Mapping[str, Observe] = field(default_factory=lambda: MappingProxyType({}))
+    initial: str = INITIAL
+    final: frozenset[str] = FINAL
+
+    def rows(self, source: str, trigger: str) -> tuple[Transition, ...]:
+        """The rows that `trigger` may take from `source`, in the table's order."""
+        return tuple(row for row in self.table if (row.source, row.trigger) == (source, trigger))
+
+    def validated(self) -> Definition:
+        """Return this definition if it is a lifecycle.
+
+        Raises:
+            DefinitionError: see `validate`.
+        """
+        validate(
+            self.table, self.guards, states=self.states, triggers=self.triggers, initial=self.initial, final=self.final
+        )
+        return self
+
+
+def extended(
+    table: Iterable[Transition],
+    *,
+    guards: Mapping[str, Guard] = MappingProxyType({}),
+    observations: Mapping[str, Observe] = MappingProxyType({}),
+) -> Definition:
+    """A host's definition: its table, with the states and triggers that its rows name beside the built-in ones.
+
+    Args:
+        table: all rows, the built-in ones that are kept among them.
+        guards: the host's own.
+        observations: see `Definition`; a state without them is taken to observe each of its triggers.
+    """
+    rows = tuple(table)
+    states = dict.fromkeys([*(str(s) for s in State), *(str(s) for row in rows for s in (row.source, row.dest))])
+    triggers = dict.fromkeys([*(str(t) for t in Trigger), *(str(row.trigger) for row in rows)])
+    return Definition(rows, {**GUARDS, **guards}, tuple(states), tuple(triggers), observations)
 
 
 def validate(
@@ -141,3 +203,7 @@ def sample_facts() -> Iterable[Facts]:
     for counters in (Counters(iterations=2), Counters(failures=2), Counters(stalled=2), Counters(retries=9)):
         for is_over in (False, True):
             yield replace(facts, counters=counters, session=replace(session, is_over=is_over), stop_requested=False)
+
+
+BUILT_IN = Definition()
+"""The lifecycle that this project ships."""

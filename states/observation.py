@@ -14,9 +14,9 @@ from states.vocabulary import Cause, State, StopReason, Trigger
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The pending trigger and the facts that its guards will see."""
+    """The pending trigger and the facts that its guards will see. A host's own triggers are plain strings."""
 
-    trigger: Trigger
+    trigger: str
     facts: Facts
 
 

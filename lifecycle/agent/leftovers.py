@@ -21,7 +21,7 @@ from lifecycle.agent.leash_control import SESSION_MARKER
 from lifecycle.processes import ProcessIdentity, identity_of, is_alive, send_signal
 from states.vocabulary import SessionId
 
-__all__ = ["Reaped", "reap_leftovers"]
+__all__ = ["Reaped", "find_leftovers", "reap_leftovers"]
 
 LEASH_TIMEOUT_S: Final = 1.0
 """How long a leash that is still there may take to do its own work, before it is killed like the rest."""
@@ -76,6 +76,18 @@ def reap_leftovers(leashes: Collection[ProcessIdentity], session_ids: Collection
         gone=tuple(process for process in ordered if not is_alive(process)),
         left=tuple(process for process in ordered if is_alive(process)),
     )
+
+
+def find_leftovers(
+    leashes: Collection[ProcessIdentity], session_ids: Collection[SessionId]
+) -> tuple[ProcessIdentity, ...]:
+    """What `reap_leftovers` would end, by ascending pid; ends nothing."""
+    if not leashes and not session_ids:
+        return ()
+    spared = _this_process_and_its_ancestors()
+    found = {leash for leash in leashes if leash.pid not in spared and is_alive(leash)}
+    found |= _carriers(frozenset(session_ids), spared)
+    return tuple(sorted(found | _descendants(found, spared), key=lambda process: process.pid))
 
 
 _ROUND_S: Final = 0.05

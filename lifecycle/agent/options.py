@@ -48,6 +48,9 @@ class AgentSettings:
         env: variables set for the CLI, over the inherited ones.
         state_dir: where the leash's wrapper is kept; None uses a temporary directory.
         proof_dir: where the gate's proof is kept, for all projects; None takes `state_dir`.
+        mcp_servers: a host's own servers by name, as claude-agent-sdk takes them; no others are ever started.
+        host_tools: the tools of those servers that the agent may use, by full name: `mcp__SERVER__TOOL`. They pass the
+            gate like any other, and run in the host: what they may do is the host's to say.
     """
 
     model: str = "claude-sonnet-4-5-20250929"
@@ -59,6 +62,8 @@ class AgentSettings:
     env: Mapping[str, str] = field(default_factory=dict)
     state_dir: Path | None = None
     proof_dir: Path | None = None
+    mcp_servers: Mapping[str, Any] = field(default_factory=dict)
+    host_tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +104,14 @@ def session_options(
         # Exactly these exist for the model. Bash needs a bare permission; the file tools must not have one, since
         # that would lift their limit to the project. `dontAsk` refuses whatever is not permitted: nobody is there.
         tools=list(TOOLS),
-        allowed_tools=["Bash"],
+        allowed_tools=["Bash", *settings.host_tools],
         permission_mode="dontAsk",
         settings=json.dumps({"permissions": {"allow": ["Read(./**)", "Edit(./**)"]}}),
         extra_args={"restricted": None, "disable-slash-commands": None},
         # Nothing that lies in the project or in the user's home may add hooks, servers, skills or permissions.
         setting_sources=[],
         strict_mcp_config=True,
+        mcp_servers=dict(settings.mcp_servers),
         skills=[],
         # A prompt holds text from the project; `@/etc/passwd` in it must stay text.
         verbatim_prompts=True,

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-__all__ = ["ALLOWED", "TOOLS", "Rule", "ToolCall", "Verdict", "files_inside", "only_our_tools"]
+__all__ = ["ALLOWED", "TOOLS", "Rule", "ToolCall", "Verdict", "files_inside", "only_our_tools", "only_tools"]
 
 TOOLS: Final = ("Read", "Write", "Edit", "Glob", "Grep", "Bash")
 """The tools that the agent gets, and no others."""
@@ -54,9 +54,18 @@ class Rule(Protocol):
 
 def only_our_tools(call: ToolCall) -> Verdict:
     """Refuses every tool that is not in `TOOLS`, whoever added it."""
-    if call.tool in TOOLS:
-        return ALLOWED
-    return Verdict(False, f"the tool {call.tool!r} is not available here; use one of {', '.join(TOOLS)}")
+    return only_tools(TOOLS)(call)
+
+
+def only_tools(names: Sequence[str]) -> Rule:
+    """The rule that refuses every tool but these."""
+
+    def rule(call: ToolCall) -> Verdict:
+        if call.tool in names:
+            return ALLOWED
+        return Verdict(False, f"the tool {call.tool!r} is not available here; use one of {', '.join(names)}")
+
+    return rule
 
 
 def files_inside(project_dir: Path) -> Rule:

@@ -26,7 +26,7 @@ from lifecycle.agent.leash_control import find_leash, kill, wait_gone, write_wra
 from lifecycle.agent.leftovers import reap_leftovers
 from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.prompt_library import PromptLibrary
-from lifecycle.agent.rules import Rule, ToolCall, files_inside, only_our_tools
+from lifecycle.agent.rules import TOOLS, Rule, ToolCall, files_inside, only_tools
 from lifecycle.agent.session import AgentProcess
 from lifecycle.agent.summary import summary
 from lifecycle.errors import AgentFailed
@@ -61,7 +61,8 @@ class SdkAgent:
         self._settings = settings
         self._project_dir = project_dir.absolute()
         self._prompts = prompts or PromptLibrary()
-        self._rules: tuple[Rule, ...] = (only_our_tools, files_inside(self._project_dir), *rules)
+        ours = only_tools((*TOOLS, *settings.host_tools))
+        self._rules: tuple[Rule, ...] = (ours, files_inside(self._project_dir), *rules)
         self._now = now
         self._state_dir = settings.state_dir
         self._proven: set[Proof] = set()

@@ -19,7 +19,7 @@ from lifecycle.errors import (
 )
 from states.vocabulary import StopReason
 
-__all__ = ["EXIT_HELP", "Exit", "message_of", "status_of_error", "status_of_stop"]
+__all__ = ["EXIT_HELP", "Exit", "meaning_of", "message_of", "status_of_error", "status_of_stop"]
 
 
 class Exit(IntEnum):
@@ -73,6 +73,15 @@ _OF_ERROR: tuple[tuple[type[BaseException], Exit], ...] = (
     (ProjectBusy, Exit.BUSY),
 )
 """Everything else is 5: the world's fault, or ours."""
+
+
+def meaning_of(status: Exit) -> str:
+    """What a status says, of whichever command."""
+    if status is Exit.NO:
+        return "a check's answer is no"
+    if status is Exit.DONE:
+        return f"{EXIT_HELP[status]}; and any command that did what it was asked"
+    return EXIT_HELP[status]
 
 
 def status_of_stop(reason: StopReason | None, signal_name: str | None = None) -> int:

@@ -25,7 +25,10 @@ __all__ = ["COMMANDS", "commands", "main"]
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         name: f"lifecycle.cli.{name}:{name}"
-        for name in ("demo", "run", "detect", "status", "history", "salvage", "stop", "diagram")
+        for name in (
+            *("demo", "run", "detect", "status", "history", "salvage", "stop", "diagram"),
+            *("init", "doctor", "config", "skill", "completion"),
+        )
     }
 )
 """Command -> where it is, in the order in which the help lists them."""

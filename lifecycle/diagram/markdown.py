@@ -67,7 +67,7 @@ _MARKS = frozenset("\\`*[]<>#|~$_")
 
 def _prose(words: str) -> str:
     """Words that may hold Markdown of their author's, on one line of a table."""
-    return " ".join(words.split()).replace("|", "\\|")
+    return " ".join(visible(word) for word in words.split()).replace("|", "\\|")
 
 
 def _code(words: str | None) -> str:

@@ -1,7 +1,7 @@
 """Where a project's state lives: outside the project, because its agent may clean the project's directory.
 
 Owns the naming of the state directory and the rule that neither directory holds the other. It makes nothing on
-disk and reads no environment but the mapping it is given.
+disk and reads no environment but the mapping it is given; of files it only asks whether they are journals.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from lifecycle.errors import ConfigurationError
+from lifecycle.journal.schema import APPLICATION_ID
 
 __all__ = ["JOURNAL_NAME", "STATE_DIR_VARIABLE", "state_directory"]
 
@@ -36,7 +37,7 @@ def state_directory(project_dir: Path, state_dir: Path | None, env: Mapping[str,
 
     Raises:
         ConfigurationError: the path is relative, the state would lie inside the project, or the project inside
-            the state.
+            the state: its own or any other's.
     """
     source, base = _base(env, state_dir)
     project = Path(os.path.realpath(project_dir))
@@ -48,11 +49,28 @@ def state_directory(project_dir: Path, state_dir: Path | None, env: Mapping[str,
         raise ConfigurationError(
             source, f"the state directory {root} lies inside the project {project}, where the agent can delete it"
         )
+    if (other := _state_around(project)) is not None:
+        raise ConfigurationError(
+            str(project_dir), f"it lies inside {other}, where another project's record is; keep them apart"
+        )
     if project.is_relative_to(root):
         raise ConfigurationError(
             source, f"the project {project} lies inside the state directory {root}; keep them apart"
         )
     return directory
+
+
+def _state_around(project: Path) -> Path | None:
+    """The directory that holds the project and a journal, wherever the states of that one's owner are kept."""
+    return next((each for each in (project, *project.parents) if _is_journal(each / JOURNAL_NAME)), None)
+
+
+def _is_journal(path: Path) -> bool:
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            return int.from_bytes(file.read(72)[68:], "big") == APPLICATION_ID
+    except OSError:
+        return False  # none there, or none that a manager of ours could have made
 
 
 def _base(env: Mapping[str, str], state_dir: Path | None) -> tuple[str, Path]:

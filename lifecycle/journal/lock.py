@@ -175,7 +175,7 @@ def _open_state(state_dir: Path, project_dir: Path) -> int:
             os.close(file)
     except OSError as error:
         raise JournalUnavailable(
-            path, f"{error.strerror}: the state directory must be writable, or another one given"
+            path, f"{error.strerror}: the state directory must be writable, or another one given with LIFECYCLE_STATE_DIR"
         ) from error
     raise JournalUnavailable(path, "somebody keeps replacing it")
 

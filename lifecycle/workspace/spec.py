@@ -13,6 +13,7 @@ from pathlib import Path
 from lifecycle.errors import ProjectInvalid
 from lifecycle.workspace.feature_list import read_feature_list
 from lifecycle.workspace.files import FileUnusable, read_regular, write_atomic
+from lifecycle.workspace.spec_template import is_unanswered
 
 __all__ = ["SPEC_NAME", "SpecChange", "ensure_project_dir", "ensure_workable", "install_spec", "load_spec"]
 
@@ -133,4 +134,6 @@ def _text(path: Path, content: bytes) -> str:
         raise ProjectInvalid(path, f"the specification is not text (it holds NUL bytes); {_ASK}")
     if not text.strip():
         raise ProjectInvalid(path, f"the specification is empty; {_ASK}")
+    if is_unanswered(text):
+        raise ProjectInvalid(path, "the specification is still the template; say in it what is to be built")
     return text

@@ -7,7 +7,7 @@ import re
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lifecycle.diagram import dot, lettering, markdown, mermaid, palette, svg, text
@@ -28,6 +28,7 @@ any_table = st.lists(
 
 @pytest.mark.parametrize("kind", [kind for kind in Format if kind is not Format.PNG])
 @given(table=any_table)
+@example(table=[Transition("\ud800", "\ud800", "\ud800", "\ud800", "half a letter: \ud800")])
 def test_any_names_can_be_drawn(kind: Format, table) -> None:
     """Whatever stands in a table, the answer is text that can be encoded and ends its last line."""
     drawn = render(diagram_of(table), kind)

@@ -1,0 +1,98 @@
+"""`lifecycle config`: the settings in force for a project, and where each is from."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lifecycle.cli.options import as_json, config_file, given_flags, project_dir, settings_flags
+from lifecycle.cli.output import print_document, print_text
+from lifecycle.config import FILE_NAME, SETTINGS, from_environment, from_file, resolve, to_record
+
+if TYPE_CHECKING:
+    from lifecycle.config import Layer
+
+__all__ = ["config"]
+
+
+@click.command()
+@project_dir
+@settings_flags
+@config_file
+@as_json
+def config(project_dir: Path, config_file: Path | None, is_json: bool, **flags: str | None) -> None:
+    """Print every setting as `lifecycle run DIR` would take it, and where it is from.
+
+    Flags that are given count as they would for run. A run that is gone on with takes the file's values as they were
+    when it began; then those are shown.
+
+    \b
+    Examples:
+      lifecycle config my-app
+      lifecycle config my-app --max-duration 8h --json
+
+    \b
+    Exit status:
+      0  printed
+      2  a setting is not accepted, DIR is no directory, or its record is damaged
+      5  the record cannot be read
+    """
+    from lifecycle.workspace.spec import ensure_project_dir
+
+    ensure_project_dir(project_dir)
+    found = asyncio.run(_effective(project_dir, config_file, given_flags(flags)))
+    if is_json:
+        print_document(found.to_json())
+    else:
+        print_text(_words(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Effective:
+    values: dict[str, Any]
+    sources: dict[str, str]
+    state_dir: Path
+    has_run: bool
+
+    def to_json(self) -> dict[str, Any]:
+        settings = {name: {"value": value, "source": self.sources[name]} for name, value in self.values.items()}
+        return {"settings": settings, "state_directory": str(self.state_dir), "file_as_journalled": self.has_run}
+
+
+async def _effective(project_dir: Path, config_file: Path | None, flags: Layer) -> _Effective:
+    from lifecycle.cli.record import locate, opened
+    from lifecycle.taking import file_as_journalled
+
+    asked = flags.values.get("state_dir")
+    state_dir = locate(project_dir, state_dir=None if asked is None else str(asked), config_file=config_file)
+    async with opened(state_dir) as journal:
+        journalled = None if journal is None or config_file else await file_as_journalled(journal)
+    file = journalled or from_file(config_file or project_dir / FILE_NAME, must_exist=config_file is not None)
+    layers = (flags, from_environment(os.environ), file)
+    in_force = resolve(*layers)
+    values = to_record({name: getattr(in_force, name) for name in SETTINGS})
+    return _Effective(values, {name: _source(name, layers) for name in SETTINGS}, state_dir, journalled is not None)
+
+
+def _source(name: str, layers: Sequence[Layer]) -> str:
+    return next((each.sources[name] for each in layers if name in each.sources), "default")
+
+
+def _words(found: _Effective) -> list[str]:
+    shown = {name: _shown(value) for name, value in found.values.items()}
+    width, column = max(map(len, shown)), max(map(len, shown.values()))
+    rows = [f"{name:<{width}}  {value:<{column}}  {found.sources[name]}" for name, value in shown.items()]
+    note = "A run goes on here: the file counts as it was when that run began."
+    return [*rows, "", f"The record is in {found.state_dir}", *([note] if found.has_run else [])]
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,69 @@
+"""`lifecycle doctor`: what stands in the way of a run, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lifecycle.cli.exits import Exit
+from lifecycle.cli.options import as_json
+from lifecycle.cli.output import print_document, print_text
+
+if TYPE_CHECKING:
+    from lifecycle.doctor.finding import Finding
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@click.argument("project_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@as_json
+def doctor(project_dir: Path | None, is_json: bool) -> int:
+    """Look at this machine, and at the project in DIR, for what would keep a run from working.
+
+    Changes nothing and asks nobody outside this machine; credentials are looked for, never read. Each finding is ok, a
+    note, or something to mend, with what to do.
+
+    \b
+    Examples:
+      lifecycle doctor
+      lifecycle doctor my-app --json
+
+    \b
+    Exit status:
+      0  a run can work
+      1  something must be mended first
+    """
+    from lifecycle.doctor.finding import Verdict
+    from lifecycle.doctor.machine import machine
+    from lifecycle.doctor.project import project, state_root
+
+    findings = machine(os.environ, _existing(project_dir))
+    findings += state_root(os.environ) if project_dir is None else asyncio.run(project(project_dir, os.environ))
+    to_mend = sum(each.verdict is Verdict.MEND for each in findings)
+    if is_json:
+        print_document({"ok": not to_mend, "findings": [each.to_json() for each in findings]})
+    else:
+        print_text(_words(findings, to_mend))
+    return Exit.NO if to_mend else Exit.DONE
+
+
+def _existing(project_dir: Path | None) -> Path:
+    return project_dir if project_dir is not None and project_dir.is_dir() else Path("/")
+
+
+def _words(findings: Sequence[Finding], to_mend: int) -> list[str]:
+    width = max(len(each.name) for each in findings)
+    lines = []
+    for each in findings:
+        lines.append(f"{each.verdict.upper() if each.verdict == 'mend' else each.verdict:<5} {each.name:<{width}}  {each.found}")
+        if each.advice:
+            lines.append(f"      {'':<{width}}  -> {each.advice}")
+    if not to_mend:
+        return [*lines, "", "A run can work."]
+    return [*lines, "", f"{to_mend} {'thing' if to_mend == 1 else 'things'} to mend before a run can work."]

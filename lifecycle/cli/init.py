@@ -1,0 +1,131 @@
+"""`lifecycle init`: a directory made ready for its first run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from lifecycle.cli.options import given_flags, project_dir, settings_flags
+from lifecycle.cli.output import print_text
+from lifecycle.config import FILE_NAME, SETTINGS, from_environment
+
+__all__ = ["init"]
+
+
+@click.command()
+@project_dir
+@click.option(
+    "--spec",
+    "spec_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="What to build; becomes DIR/app_spec.txt. Without it a template is written.",
+)
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Ask nothing: take the flags, and defaults for the rest.")
+@settings_flags
+def init(project_dir: Path, spec_file: Path | None, is_sure: bool, **flags: str | None) -> None:
+    """Make DIR ready: a configuration file that explains itself, and a specification to fill in.
+
+    Asks what is to be built and what it may cost, on a terminal. Settings that are given as flags go into the file.
+    What is there already is left as it is.
+
+    \b
+    Examples:
+      lifecycle init my-app
+      lifecycle init my-app --yes --spec idea.txt --max-budget-usd 20
+
+    \b
+    Exit status:
+      0  ready; the next command is told
+      2  DIR cannot be used, a setting is not accepted, or nobody can be asked and --yes was not given
+      5  it cannot be written
+    """
+    from lifecycle.journal.location import state_directory
+    from lifecycle.workspace.spec import SPEC_NAME, ensure_project_dir, install_spec, load_spec
+    from lifecycle.workspace.spec_template import is_unanswered, specification
+
+    given = given_flags(flags).values
+    chosen = {name: str(given[name] if isinstance(given[name], Path) else flags[name]) for name in given}
+    if os.path.lexists(project_dir):
+        ensure_project_dir(project_dir)
+    state_directory(project_dir, given.get("state_dir") or from_environment(os.environ).values.get("state_dir"), os.environ)
+    spec = None if spec_file is None else load_spec(spec_file)
+    needs_spec = not any(os.path.lexists(project_dir / name) for name in (SPEC_NAME, "feature_list.json"))
+    if not is_sure:
+        what, answers = _ask(chosen, needs_words=spec is None and needs_spec)
+        chosen |= answers
+        spec = spec or (specification(what) if what else None)
+
+    project_dir.mkdir(parents=True, exist_ok=True)
+    told = [_write_settings(project_dir, chosen)]
+    if needs_spec:
+        install_spec(project_dir, spec or specification())
+        told.append(f"wrote   {project_dir / SPEC_NAME}")
+    elif spec is not None:
+        told.append(f"kept    {project_dir / SPEC_NAME}: `lifecycle run --spec` replaces it")
+    is_open = needs_spec and is_unanswered(spec or specification())
+    print_text([*told, "", *_next(project_dir, is_open=is_open)])
+
+
+def _ask(chosen: dict[str, str], *, needs_words: bool) -> tuple[str, dict[str, str]]:
+    """What is to be built ("" for later), and the settings that were answered."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here; give --yes, and what shall differ from the defaults as flags")
+    what = ""
+    if needs_words:
+        what = click.prompt("What is to be built? (Enter: later, in a file)", default="", show_default=False, err=True)
+    answers = {}
+    for name, question in _QUESTIONS.items():
+        if name not in chosen:
+            answer = click.prompt(question, default="none", value_proc=_accepted(name), err=True)
+            if answer != "none":
+                answers[name] = answer
+    return what.strip(), answers
+
+
+_QUESTIONS: Final = {
+    "max_budget_usd": "What may a run spend, in US dollars?",
+    "max_duration": "How long may a run take? (90m, 8h, 2d)",
+}
+
+
+class _accepted:  # noqa: N801  # used as a function
+    """Checks an answer with the setting's own words."""
+
+    def __init__(self, name: str) -> None:
+        self._setting = SETTINGS[name]
+
+    def __call__(self, answer: str) -> str:
+        try:
+            self._setting.parse(answer)
+        except ValueError as error:
+            raise click.UsageError(f"give {error}") from None
+        return answer.strip()
+
+
+def _write_settings(project_dir: Path, chosen: dict[str, str]) -> str:
+    from lifecycle.cli.settings_file import settings_file
+    from lifecycle.workspace.files import write_atomic
+
+    path = project_dir / FILE_NAME
+    if os.path.lexists(path):
+        ignored = f": {', '.join(chosen)} not written" if chosen else ""
+        return f"kept    {path}{ignored}"
+    write_atomic(path, settings_file(chosen).encode(), within=project_dir)
+    return f"wrote   {path}"
+
+
+def _next(project_dir: Path, *, is_open: bool) -> list[str]:
+    from lifecycle.agent.credentials import CREDENTIAL_VARIABLES, has_credentials
+
+    steps = []
+    if is_open:
+        steps.append(f"  say what to build in {project_dir / 'app_spec.txt'}")
+    if not has_credentials(os.environ):
+        steps.append(f"  export {CREDENTIAL_VARIABLES[0]}=...     (or log in with `claude`)")
+    return ["Next:", *steps, f"  lifecycle run {shlex.quote(str(project_dir))}"]

@@ -1,0 +1,46 @@
+"""The text of a configuration file that explains itself: every setting, those that were chosen uncommented."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from lifecycle.config import SETTINGS, Setting
+
+__all__ = ["settings_file"]
+
+_HEAD = """\
+# Settings of this project for `lifecycle run`. Flags and LIFECYCLE_* variables beat them; `lifecycle config` prints what
+# is in force. Times are seconds, or a number with s, m, h or d in quotes; "none" is without limit.
+"""
+
+
+def settings_file(chosen: Mapping[str, str]) -> str:
+    """The file as TOML.
+
+    Args:
+        chosen: setting -> value as it was given, already accepted by the setting.
+    """
+    return "\n".join([_HEAD, *(line for setting in SETTINGS.values() for line in _entry(setting, chosen))])
+
+
+def _entry(setting: Setting, chosen: Mapping[str, str]) -> Iterator[str]:
+    yield f"# {setting.help[0].upper()}{setting.help[1:]}."
+    if setting.name in chosen:
+        yield f"{setting.name} = {_value(chosen[setting.name])}\n"
+    else:
+        yield f"# {setting.name} = {_value(setting.default)}\n"
+
+
+def _value(value: object) -> str:
+    """As TOML has it: a number where it is one, else a text."""
+    if value is None:
+        return '"none"'
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, int):
+        return str(value)
+    text = str(value)
+    if text.isascii() and text.isdecimal() and not (text.startswith("0") and text != "0"):
+        return text
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

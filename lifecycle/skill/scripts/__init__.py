@@ -1,0 +1,1 @@
+"""The skill's scripts; what they offer is the `lifecycle` package's."""

@@ -1,0 +1,160 @@
+"""What a simulated world does, as plain data: made from a seed, written as JSON, made smaller piece by piece."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from random import Random
+from typing import Any
+
+from lifecycle import ports
+from states.vocabulary import Cause
+
+__all__ = ["OPERATIONS", "Fault", "FaultKind", "Leg", "Scenario", "Work", "scenario_of"]
+
+
+class FaultKind(StrEnum):
+    """What goes wrong at a call."""
+
+    ERROR_BEFORE = "error before"
+    ERROR_AFTER = "error after"
+    CRASH_BEFORE = "crash before"
+    CRASH_AFTER = "crash after"
+    TORN = "torn write"
+    FULL = "disk full from here on"
+    CANCEL = "the host cancels"
+    STOP = "somebody asks to stop"
+    FORWARD = "the clock jumps forward"
+    BACK = "the clock jumps back"
+
+
+class Work(StrEnum):
+    """What the agent does to the project in one leg."""
+
+    NOTHING = "nothing"
+    STEP = "writes the list, or makes one more feature pass"
+    COMMIT = "commits, and nothing passes newly"
+    BREAK = "makes the feature list unreadable"
+    LOSE = "deletes the feature list"
+    REGRESS = "makes a feature fail again"
+    OS_ERROR = "cannot be started"
+    RAISE = "hits a fault of ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One leg of the agent: what it does, what it costs, how it ends."""
+
+    work: Work = Work.STEP
+    cause: Cause = Cause.END_TURN
+    messages: int = 1
+    cost_usd: float = 0.25
+    lasts_s: float = 60.0
+    progressed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong at the nth call of an operation, counted over the scenario."""
+
+    operation: str
+    nth: int
+    kind: FaultKind
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A world.
+
+    Attributes:
+        features: how many the agent writes down in its first session.
+        runs: how many runs are begun, one after the other.
+        settings: the manager's.
+        legs: what the agent does, leg by leg; after them it does its work well.
+    """
+
+    seed: int = 0
+    features: int = 2
+    runs: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    legs: tuple[Leg, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    def to_json(self) -> str:
+        """One line; `from_json` gives back an equal scenario."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Scenario:
+        """Read what `to_json` wrote."""
+        data = json.loads(text)
+        legs = tuple(Leg(**{**leg, "work": Work(leg["work"]), "cause": Cause(leg["cause"])}) for leg in data["legs"])
+        faults = tuple(Fault(**{**fault, "kind": FaultKind(fault["kind"])}) for fault in data["faults"])
+        return cls(**{**data, "legs": legs, "faults": faults})
+
+
+def _calls(name: str, protocol: type) -> list[str]:
+    return [f"{name}.{call}" for call, value in vars(protocol).items() if callable(value) and not call.startswith("_")]
+
+
+OPERATIONS: tuple[str, ...] = (
+    *_calls("journal", ports.Journal),
+    *_calls("workspace", ports.Workspace),
+    *_calls("agent", ports.Agent),
+    *_calls("clock", ports.Clock),
+    *_calls("chance", ports.Chance),
+    *_calls("prompts", ports.Prompts),
+    "agent.message",
+    "observer.call",
+)
+"""Every call of every port, read from the protocols themselves, so that a new one cannot be forgotten."""
+
+_OFTEN = ("journal.append", "journal.append", "journal.note", "workspace.changes", "agent.message", "clock.now")
+_PATIENT = {"max_failures": "none", "stall_after": "none"}
+
+
+def scenario_of(seed: int) -> Scenario:
+    """The scenario of this seed, today and on any machine."""
+    dice = Random(seed)  # noqa: S311  # a simulation's dice
+    return Scenario(
+        seed=seed,
+        features=dice.randint(1, 4),
+        runs=dice.choice((1, 1, 2)),
+        settings=_settings(dice),
+        legs=tuple(_leg(dice) for _ in range(dice.randint(0, 8))),
+        faults=tuple(_fault(dice) for _ in range(dice.randint(0, 6))),
+    )
+
+
+def _settings(dice: Random) -> dict[str, Any]:
+    some: dict[str, Any] = {"continue_delay": dice.choice((0, 3))}
+    choices = {
+        "max_iterations": (1, 2, 5),
+        "max_budget_usd": (0.5, 2.0),
+        "max_duration": (30, 600, 3600),
+        "max_failures": (1, 3),
+        "stall_after": (1, 2),
+        "max_turns": (1, 3),
+    }
+    for name, values in choices.items():
+        if dice.random() < 0.3:
+            some[name] = dice.choice(values)
+    return some
+
+
+def _leg(dice: Random) -> Leg:
+    return Leg(
+        work=dice.choice((Work.STEP, Work.STEP, *Work)),
+        cause=dice.choice((Cause.END_TURN, Cause.END_TURN, Cause.PROCESS_KILLED, Cause.RATE_LIMIT, *Cause)),
+        messages=dice.randint(0, 2),
+        cost_usd=dice.choice((0.0, 0.25, 1.0)),
+        lasts_s=dice.choice((0.0, 60.0, 600.0)),
+        progressed=dice.random() < 0.7,
+    )
+
+
+def _fault(dice: Random) -> Fault:
+    operation = dice.choice((*_OFTEN, *OPERATIONS))
+    return Fault(operation, nth=dice.choice((dice.randint(1, 4), dice.randint(1, 25))), kind=dice.choice(list(FaultKind)))

@@ -1,0 +1,269 @@
+"""Drives managers through a scenario, one after the other as they die, and checks what they leave behind.
+
+What is checked: every promise of `states.promises` on every transition in the journal, that the table allows each,
+that numbers and cost hold together over the project's life, what the `world` saw for itself, and that every run comes
+to SHUTDOWN once nothing goes wrong any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from lifecycle.errors import ConfigurationError, FeatureListInvalid, JournalUnavailable, ProjectInvalid
+from lifecycle.manager import SessionManager
+from lifecycle.ports import TransitionRecord
+from lifecycle.testing.simulation.scenario import Scenario
+from lifecycle.testing.simulation.world import Crash, Incarnation, Violation, World
+from lifecycle.work.context import Work
+from states.definition import BUILT_IN, Definition
+from states.explore import Step
+from states.promises import always
+from states.properties import Always
+from states.vocabulary import RunId, State, StopReason
+
+__all__ = ["Played", "Simulator", "steps_of"]
+
+LIVES_MAX = 40
+TRANSITIONS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What became of a scenario.
+
+    Attributes:
+        transitions: as the journal has them.
+        violation: what was broken, or None.
+        faults: those that came to pass, in order.
+        lives: how many managers it took.
+    """
+
+    scenario: Scenario
+    transitions: tuple[TransitionRecord, ...]
+    violation: Violation | None
+    faults: tuple[str, ...]
+    lives: int
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                *(f"  {r.seq:>3} {r.source} --{r.trigger}--> {r.dest}" for r in self.transitions),
+                *(f"  fault: {fault}" for fault in self.faults),
+                f"  broken: {self.violation}",
+            ]
+        )
+
+
+class Simulator:
+    """Plays scenarios. Use it as a context: it has a directory and an event loop with a time of its own.
+
+    Args:
+        definition: the table that the managers drive.
+        works: what a host's own states do; one without work observes the first of its triggers.
+        world: makes the world; a test plants its mistakes there.
+        manager: makes the managers.
+    """
+
+    def __init__(
+        self,
+        definition: Definition = BUILT_IN,
+        works: Mapping[str, Work] = MappingProxyType({}),
+        *,
+        world: Callable[[Scenario], World] = World,
+        manager: Callable[..., SessionManager] = SessionManager,
+        promised: Sequence[Always] | None = None,
+    ) -> None:
+        self._definition = definition
+        self._works = works
+        self._world = world
+        self._manager = manager
+        self._promised = tuple(always(definition)) if promised is None else tuple(promised)
+
+    def __enter__(self) -> Simulator:
+        self._directory = tempfile.TemporaryDirectory(prefix="lifecycle-simulation-")
+        root = Path(self._directory.name)
+        self._project, self._state = root / "project", root / "state"
+        self._project.mkdir()
+        (self._project / "app_spec.txt").write_text("Build it.\n")
+        self._loop = _Loop()
+        self._loop.set_exception_handler(lambda loop, context: None)  # tasks of the dead
+        # The library logs every exception that passes a trigger; a thousand simulated crashes need no log.
+        self._log = logging.getLogger("transitions")
+        self._log_level = self._log.level
+        self._log.setLevel(logging.CRITICAL + 1)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._log.setLevel(self._log_level)
+        self._loop.close()
+        self._directory.cleanup()
+
+    def play(self, scenario: Scenario) -> Played:
+        """Play a scenario to its end, or to its first violation. The same scenario always plays the same."""
+        world = self._world(scenario)
+        lives = 0
+        try:
+            lives = self._loop.run_until_complete(self._play(world))
+            violation = world.found[0] if world.found else None
+        except Violation as found:
+            violation = world.found[0] if world.found else found
+        transitions = tuple(self._loop.run_until_complete(world.journal.transitions()))
+        self._loop.run_until_complete(world.close())
+        return Played(scenario, transitions, violation, tuple(world.fired), lives)
+
+    async def _play(self, world: World) -> int:
+        checked = 0
+        ended: set[RunId] = set()
+        for life in range(1, LIVES_MAX + 1):
+            await self._live(world, ended)
+            records = await world.journal.transitions()
+            check_records(records, self._definition, self._promised, after=checked)
+            checked = len(records)
+            if world.found:
+                raise world.found[0]
+            if len(ended) >= world.scenario.runs:
+                await _check_costs(world, records)
+                return life
+        raise Violation("every run that has limits comes to SHUTDOWN", f"{LIVES_MAX} managers did not bring it there")
+
+    async def _live(self, world: World, ended: set[RunId]) -> None:
+        """One manager's life, to its death or to the end of what it has to do."""
+        await world.begin_life()
+        incarnation = Incarnation(world)
+        incarnation.task = asyncio.ensure_future(self._drive(world, incarnation, ended))
+        try:
+            await incarnation.task
+        except Crash:
+            return
+        except asyncio.CancelledError:
+            if not incarnation.was_cancelled:
+                raise
+        except (JournalUnavailable, OSError):
+            return  # told to whoever started it, who starts it again
+        except (FeatureListInvalid, ProjectInvalid):
+            world.mend()
+        except Violation:
+            raise
+        except ConfigurationError as error:
+            raise Violation("nothing is refused that was accepted before", str(error)) from error
+        except Exception as error:
+            raise Violation("nothing is raised that has no name", repr(error)) from error
+
+    async def _drive(self, world: World, incarnation: Incarnation, ended: set[RunId]) -> None:
+        manager = self._manager(
+            self._project,
+            state_dir=self._state,
+            observers=[incarnation.observe],
+            definition=self._definition,
+            works=self._works,
+            **{**incarnation.ports, **world.scenario.settings},
+        )
+        async with manager:
+            incarnation.stop = manager.stop
+            tries = 0
+            while True:
+                try:
+                    result = await manager.run_until_shutdown()
+                except (JournalUnavailable, asyncio.CancelledError):
+                    # The same manager tries again, as a host may: it has rebuilt its memory from the record.
+                    tries += 1
+                    task = asyncio.current_task()
+                    if task is not None and task.cancelling():
+                        task.uncancel()
+                    if incarnation.is_dead or tries > 1 or incarnation.is_full:
+                        raise
+                    continue
+                if result.stop_reason is not StopReason.INTERRUPTED:
+                    ended.add(result.run_id)
+                return
+
+
+# --- what the journal says -----------------------------------------------------------------------------------
+
+
+def steps_of(records: Sequence[TransitionRecord], definition: Definition = BUILT_IN) -> Iterator[Step]:
+    """A journal's transitions as steps, as the search has them."""
+    last: TransitionRecord | None = None
+    for record in records:
+        source, before = record.source, record.facts
+        if last is not None and last.run_id == record.run_id:
+            before = replace(last.facts, limits=record.facts.limits)
+            source = last.dest if record.source == definition.initial else record.source
+        rows = _rows(definition.table, record.source, record.trigger)
+        rows = tuple(row for row in rows if row.guard is None or definition.guards[row.guard](record.facts))
+        row = rows[0] if len(rows) == 1 and rows[0].dest == record.dest else None
+        yield Step(source, before, record.trigger, record.facts, record.dest, row, len(rows))
+        last = record
+
+
+@lru_cache(maxsize=1024)
+def _rows(table: tuple[Any, ...], source: str, trigger: str) -> tuple[Any, ...]:
+    return tuple(row for row in table if (row.source, row.trigger) == (source, trigger))
+
+
+def check_records(
+    records: Sequence[TransitionRecord], definition: Definition, promised: Sequence[Always], *, after: int = 0
+) -> None:
+    """Check every transition after the first `after`.
+
+    Raises:
+        Violation: the first that breaks something.
+    """
+    if len(records) > TRANSITIONS_MAX:
+        raise Violation("every run that has limits comes to SHUTDOWN", f"{len(records)} transitions did not")
+    begin = max(after - 1, 0)
+    for record, step in zip(records[begin:], steps_of(records[begin:], definition), strict=True):
+        if record.seq <= after:
+            continue
+        if record.seq > 1 and records[record.seq - 2].dest != record.source and record.source != definition.initial:
+            raise Violation("every transition leaves where the one before led", f"transition {record.seq}")
+        for promise in promised:
+            if not promise.holds(step):
+                raise Violation(promise.name, f"transition {record.seq}: {step}")
+    numbers = [r.facts.session.number for r in records if r.dest == State.RUN and _is_new(r)]
+    if numbers != list(range(1, len(numbers) + 1)):
+        raise Violation("an iteration is counted exactly once: a new session that enters RUN", f"numbers {numbers}")
+
+
+def _is_new(record: TransitionRecord) -> bool:
+    return record.facts.session is not None and not record.facts.session.is_resumption
+
+
+async def _check_costs(world: World, records: Sequence[TransitionRecord]) -> None:
+    for record in records:
+        if record.dest != State.SHUTDOWN or record.facts.stop_reason is StopReason.INTERRUPTED:
+            continue
+        spent = await world.journal.spent(record.run_id)
+        sessions = {r.facts.session.id for r in records if r.run_id == record.run_id and r.facts.session}
+        acknowledged_usd = sum(world.acknowledged_usd[session] for session in sessions)
+        if spent.cost_usd < acknowledged_usd - 1e-9:
+            raise Violation("no cost is lost", f"{spent.cost_usd} of {acknowledged_usd}")
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose time stands still while anything can run, and jumps to the next timer when nothing can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+        selector: Any = self._selector  # type: ignore[attr-defined]
+        select = selector.select
+
+        def jump(timeout: float | None) -> Any:
+            if timeout is None:
+                raise Violation("a lifecycle never waits for nothing", "nobody would ever wake it")
+            self._now += max(timeout, 0.0)
+            return select(0)
+
+        selector.select = jump
+
+    def time(self) -> float:
+        return self._now

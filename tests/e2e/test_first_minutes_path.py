@@ -1,0 +1,158 @@
+"""A fresh person's path, in order, with the commands that the documents give: nothing typed here that they do not say."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lifecycle.config import from_file
+from lifecycle.offline import ModelServer
+from lifecycle.offline.building import building
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Every `lifecycle` command of the README's shell blocks, as it is written, in its order."""
+    lines = (line.partition("#")[0].strip() for block in blocks("sh") for line in block.splitlines())
+    return [found[0] for line in lines if (found := re.search(r"(?<![\w/-])lifecycle .*$", line.replace(".venv/bin/", "")))]
+
+
+class Beginner:
+    """An empty machine: a home, a shell, the installed command, and a service that answers."""
+
+    def __init__(self, directory: Path, server: ModelServer) -> None:
+        self.directory = directory
+        self.server = server
+        for name in ("home", "bin"):
+            (directory / name).mkdir()
+        command = directory / "bin/lifecycle"
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} -m lifecycle.cli "$@"\n')
+        command.chmod(0o755)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.directory / "home"),
+            "PATH": f"{self.directory}/bin:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "LANG": "C.UTF-8",
+            "LIFECYCLE_CONTINUE_DELAY": "0.2",
+            **self.server.environment(),
+        }
+
+    def type(self, line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", line], cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=180, check=False,
+        )
+
+
+@pytest.fixture
+def beginner(tmp_path: Path) -> Iterator[Beginner]:
+    with ModelServer(building(3, wait_s=0.3)) as server:
+        yield Beginner(tmp_path, server)
+
+
+def the(word: str) -> str:
+    """The README's command of that name."""
+    (found,) = [line for line in commands() if line.split()[1] == word]
+    return found
+
+
+def test_the_first_hour_by_the_readme(beginner: Beginner) -> None:
+    """Demo; a specification of one's own; a crash; going on; looking back; the picture."""
+    done = beginner.type(the("demo"))
+    assert done.returncode == 0, done.stderr
+    assert "Try what was built" in done.stdout
+
+    (beginner.directory / "my-app").mkdir()
+    (beginner.directory / "idea.txt").write_text("Three things.\n")
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {the('run')}"], cwd=beginner.directory, env=beginner.environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not (beginner.directory / "my-app/feature_list.json").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    crashed = json.loads(beginner.type(f"{the('status')} --json").stdout)
+    assert (crashed["owner"], crashed["stop_reason"]) == (None, None)
+    assert crashed["run_id"] is not None
+
+    done = beginner.type(the("run"))
+    assert done.returncode == 0, done.stderr
+    assert "complete" in done.stdout
+    status = json.loads(beginner.type(f"{the('status')} --json").stdout)
+    assert status["run_id"] == crashed["run_id"], "the same run went on"
+    assert (status["stop_reason"], status["features"]) == ("complete", {"passing": 3, "total": 3})
+
+    for word in ("status", "history", "detect", "stop"):
+        done = beginner.type(the(word))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+    done = beginner.type("lifecycle diagram my-app -o night.svg")  # from the skill and the command's own help
+    assert done.returncode == 0, done.stderr
+    assert "<svg" in (beginner.directory / "night.svg").read_text()
+
+
+def test_every_command_of_the_readme_is_on_that_path() -> None:
+    assert {line.split()[1] for line in commands()} <= {"demo", "run", "status", "history", "detect", "stop", "diagram"}
+
+
+def test_the_readmes_settings_are_accepted(tmp_path: Path) -> None:
+    for number, block in enumerate(blocks("toml")):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(block)
+        assert from_file(file, must_exist=True).values
+
+
+def test_the_readmes_program_runs_as_it_is_written(beginner: Beginner) -> None:
+    (beginner.directory / "my-app").mkdir()
+    for block in blocks("python"):
+        program = f"import asyncio\n\nasync def main():\n{textwrap.indent(block, '    ')}\nasyncio.run(main())\n"
+        (beginner.directory / "program.py").write_text(program.replace("delay_seconds=3", "delay_seconds=0"))
+        done = beginner.type(f"{sys.executable} program.py")
+        assert done.returncode == 0, done.stderr
+    status = json.loads(beginner.type("lifecycle status my-app --json").stdout)
+    assert status["stop_reason"] == "complete"
+
+
+@pytest.mark.parametrize("name", ["CONFIGURATION.md", "QUICKSTART-PROJECTS.md", "SESSION-LIFECYCLE.md"])
+def test_the_snippets_of_the_references_hold(beginner: Beginner, name: str) -> None:
+    """Settings are accepted, programs run from the skill's folder, commands work on a project of that name."""
+    text = (ROOT / "lifecycle/skill/references" / name).read_text("utf-8")
+    for block in blocks("toml", text):
+        (beginner.directory / "x.toml").write_text(block)
+        assert from_file(beginner.directory / "x.toml", must_exist=True).values
+    for block in blocks("python", text):
+        done = subprocess.run(
+            [sys.executable, "-c", block], cwd=ROOT / "lifecycle/skill", env=beginner.environment,
+            capture_output=True, text=True, timeout=60, check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    project = beginner.directory / "generations/my_project"
+    project.mkdir(parents=True)
+    (project / "app_spec.txt").write_text("Three things.\n")
+    for line in "\n".join(blocks("sh", text)).splitlines():
+        done = beginner.type(line)
+        assert done.returncode == 0, done.stderr

@@ -1,0 +1,83 @@
+"""Every small mistake in the table and in what decides is found by the check of tables or by a promise.
+
+The long form, over all of the pure core's counting and deciding: `pytest tests/mutation --all-mutants -s`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+import states.decide
+import states.end
+import states.guards
+import states.world
+from lifecycle.testing.mutants import SMALL, caught_by, guard_mutants, row_mutants
+from lifecycle.testing.mutated_code import code_mutants, functions_of
+from states.definition import BUILT_IN
+from states.promises import promises
+from states.properties import check
+
+
+def test_the_lifecycle_itself_passes_in_the_small_world() -> None:
+    """Otherwise everything would be caught, by a promise that never held."""
+    assert [found.claim.name for found in check(promises(limits=SMALL), limits=SMALL) if not found.holds] == []
+
+
+def test_every_mistake_in_a_row_or_a_guard_is_caught() -> None:
+    mutants = [mutant for mutant in (*row_mutants(), *guard_mutants()) if mutant.definition != BUILT_IN]
+    catchers = {mutant.name: caught_by(mutant) for mutant in mutants}
+    kinds = Counter(catcher.partition(":")[0] if catcher else "survived" for catcher in catchers.values())
+    print(f"{len(mutants)} mutants of rows and guards: {dict(kinds)}")
+    assert [name for name, catcher in catchers.items() if catcher is None] == []
+    assert len(mutants) == 438
+
+
+@pytest.mark.parametrize("index", range(len(states.decide.REASONS)))
+def test_every_reason_left_out_or_out_of_order_is_caught(index: int, monkeypatch) -> None:
+    reasons = states.decide.REASONS
+    without = (*reasons[:index], *reasons[index + 1 :])
+    swapped = (*without[: index + 1], reasons[index], *without[index + 1 :])
+    for mistaken in (without, swapped):
+        if [reason for reason, _ in mistaken] == [reason for reason, _ in reasons]:
+            continue  # the two ways to run out of time stand side by side
+        monkeypatch.setattr(states.decide, "REASONS", mistaken)
+        assert any(not found.holds for found in check(promises(limits=SMALL), limits=SMALL, is_hasty=True)), mistaken
+
+
+@pytest.mark.parametrize("index", range(len(states.decide.LIMITS)))
+def test_every_limit_that_detect_forgets_is_caught(index: int, monkeypatch) -> None:
+    limits = states.decide.LIMITS
+    monkeypatch.setattr(states.decide, "LIMITS", (*limits[:index], *limits[index + 1 :]))
+    assert any(not found.holds for found in check(promises(limits=SMALL), limits=SMALL, is_hasty=True))
+
+
+EQUIVALENT = {
+    "_what_failed": "words for people",
+    "32 -> 33": "both are far beyond the longest backoff",
+    "not outcome.progressed": "what gets nothing done and is not cut off is retryable, which backs off anyway",
+}
+"""Mistakes that change nothing which is promised: part of the name -> why."""
+
+def test_every_mistake_in_the_code_of_guards_decisions_and_counts_is_caught(request) -> None:
+    functions = [*functions_of(states.guards), *functions_of(states.decide)]
+    counting = [f for f in functions_of(states.end) if f.__name__ in ("_count", "_failures", "_stalled", "_retries")]
+    mutants = [mutant for function in (*functions, *counting) for mutant in code_mutants(function)]
+    if not request.config.getoption("--all-mutants"):
+        mutants = mutants[::6]
+    survivors = [mutant.name for mutant in mutants if not _is_caught(mutant)]
+    unexplained = [name for name in survivors if not any(part in name for part in EQUIVALENT)]
+    print(f"{len(mutants)} mutants of code: {len(survivors)} change nothing that is promised", *survivors, sep="\n  ")
+    assert unexplained == []
+
+
+def _is_caught(mutant) -> bool:
+    for value in vars(states.world).values():
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
+    with mutant.in_place():
+        try:
+            return any(not found.holds for found in check(promises(limits=SMALL), limits=SMALL, is_hasty=True))
+        except Exception:
+            return True  # it cannot be overlooked
