@@ -19,7 +19,7 @@ from lifecycle.ports import Move, Note, TransitionRecord
 from states.errors import RecordInvalid
 from states.facts import Facts
 from states.record import from_data, to_data
-from states.table import FINAL, INITIAL
+from states.table import INITIAL
 from states.vocabulary import RunId
 
 
@@ -42,9 +42,8 @@ def to_json(value: Any) -> str:
 
 
 def follows(run_id: str, source: str, before: Link) -> bool:
-    """Whether a transition may come next: from where its run stands, or from the start once that has stopped."""
-    has_stopped = before.dest is None or before.dest in FINAL
-    return (source == INITIAL and has_stopped) or (before.run_id == run_id and source == before.dest)
+    """Whether a transition may come next: from where its run stands, or from the start of a run."""
+    return before.run_id != run_id or source in (before.dest, INITIAL)
 
 
 def newest(connection: sqlite3.Connection) -> Link:

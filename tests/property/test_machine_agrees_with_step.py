@@ -23,11 +23,11 @@ from lifecycle.journal.sqlite import SqliteJournal
 from lifecycle.machine import LifecycleMachine
 from lifecycle.ports import Journal, Move
 from states.errors import IllegalTransition
-from states.world import LIMITS, observations
 from states.facts import Facts
 from states.new import begin
 from states.step import step
 from states.vocabulary import RunId, State, Trigger
+from states.world import LIMITS, observations
 
 
 class Crash(BaseException):
