@@ -165,7 +165,10 @@ class Laboratory:
             ["git", "log", "--format=%s"], cwd=self.project, capture_output=True, text=True, check=True
         )
         subjects = log.stdout.splitlines()
-        assert len(subjects) == len(set(subjects)) == 7
+        # The CLI writes its transcript a moment late: after a kill the script may not know of a commit that it made
+        # a moment before, and commit what is left once more. Nothing else may be there, and nothing may be missing.
+        assert len(set(subjects)) == 7, subjects
+        assert subjects.count("Set up the project and its feature list") == 1
         progress = (self.project / "claude-progress.txt").read_text()
         assert progress.strip()
 
