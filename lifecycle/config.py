@@ -18,6 +18,7 @@ from lifecycle.errors import ConfigurationError
 from states.facts import Limits
 
 FILE_NAME = "lifecycle.toml"
+GUARD_TABLE = "guard"
 ENVIRONMENT_PREFIX = "LIFECYCLE_"
 
 Parser = Callable[[object], Any]
@@ -178,6 +179,11 @@ class Config:
     state_dir: Path | None = _setting(
         None, or_none(path), "DIR", "where the journal lives, outside the project"
     )
+    profile: str = _setting(
+        "standard", one_of("minimal", "standard"), "minimal|standard", "the programs that the agent may run"
+    )
+    guard: Mapping[str, Any] = field(default_factory=dict)
+    """The `[guard]` table: what differs from the profile. It has neither flag nor variable."""
 
     @property
     def limits(self) -> Limits:
@@ -197,7 +203,25 @@ SETTINGS: Mapping[str, Setting] = {
         each.name, each.metadata["parse"], each.default, each.metadata["metavar"], each.metadata["help"]
     )
     for each in fields(Config)
+    if "parse" in each.metadata
 }
+
+
+def guard_table(value: object, source: str) -> dict[str, Any]:
+    """The `[guard]` table, checked: `allow`, `deny` and `programs`, as `lifecycle.guard.profile_from` takes them.
+
+    Raises:
+        ConfigurationError: it is no table, or says what is not accepted.
+    """
+    # Imported only where there is such a table: most have none, and the settings are read by every command.
+    from lifecycle.guard.profiles import profile_from
+
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(source, f"{value!r} is not accepted: give a table")
+    if "profile" in value:
+        raise ConfigurationError(source, "'profile' stands outside of the table: it is a setting by itself")
+    profile_from(value, source)
+    return dict(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +241,10 @@ def layer(raw: Mapping[str, object], source: Callable[[Setting], str], *, place:
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for name, given in raw.items():
+        if name == GUARD_TABLE:
+            sources[name] = f"{place}, table [{name}]"
+            values[name] = guard_table(given, sources[name])
+            continue
         setting = SETTINGS.get(name)
         if setting is None:
             raise ConfigurationError(place, f"{name!r} is no setting{_nearest(name, SETTINGS)}")
@@ -255,7 +283,7 @@ def from_environment(environment: Mapping[str, str]) -> Layer:
 
 
 def from_file(file: Path, *, must_exist: bool) -> Layer:
-    """The configuration file's top-level keys.
+    """The configuration file's top-level keys, and its `[guard]` table.
 
     Args:
         must_exist: whether a missing file is an error, since a person named it. Otherwise it is the project's own,

@@ -37,10 +37,15 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a call may run. The reason of a refusal is read by the agent, so it says what to do instead."""
+    """Whether a call may run. The reason of a refusal is read by the agent, so it says what to do instead.
+
+    Attributes:
+        rule: a stable dotted name of what refused, for the audit log; "" where the rule has not told.
+    """
 
     allowed: bool
     reason: str = field(default="")
+    rule: str = field(default="")
 
 
 ALLOWED: Final = Verdict(True)

@@ -70,6 +70,7 @@ _NO_COST: Final = "             (what a real model's tokens would have cost; not
 
 
 async def _drive(directory: Path, settings: Mapping[str, Any], log: EventLog) -> Driven:
+    from lifecycle.agent.command_rule import commands_by
     from lifecycle.agent.options import AgentSettings
     from lifecycle.agent.sdk_agent import SdkAgent
     from lifecycle.cli.driving import drive
@@ -87,6 +88,7 @@ async def _drive(directory: Path, settings: Mapping[str, Any], log: EventLog) ->
                 env=_agent_environment(server.environment(), own_state / "claude"), state_dir=own_state
             ),
             directory,
+            rules=[commands_by("standard", directory)],
         )
         manager = SessionManager(
             directory,

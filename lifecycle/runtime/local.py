@@ -80,9 +80,11 @@ def local_prompts(config: Config) -> Prompts:
 
 def local_agent(project_dir: Path, state_dir: Path, config: Config, clock: Clock) -> Agent:
     """The coding agent behind claude-agent-sdk, which is imported when the first session starts."""
+    from lifecycle.agent.command_rule import commands_by
     from lifecycle.agent.options import AgentSettings
     from lifecycle.agent.prompt_library import PromptLibrary
     from lifecycle.agent.sdk_agent import SdkAgent
+    from lifecycle.guard import profile_from
 
     settings = AgentSettings(
         model=config.model,
@@ -90,4 +92,11 @@ def local_agent(project_dir: Path, state_dir: Path, config: Config, clock: Clock
         state_dir=state_dir,
         proof_dir=state_dir.parent,  # once for all projects of this person
     )
-    return SdkAgent(settings, project_dir, prompts=PromptLibrary(config.prompts_dir), now=clock.now)
+    profile = profile_from({"profile": config.profile, **config.guard})
+    return SdkAgent(
+        settings,
+        project_dir,
+        prompts=PromptLibrary(config.prompts_dir),
+        rules=[commands_by(profile, project_dir)],
+        now=clock.now,
+    )
