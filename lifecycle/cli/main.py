@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         name: f"lifecycle.cli.{name}:{name}"
         for name in (
             *("demo", "run", "detect", "status", "history", "salvage", "stop", "diagram"),
-            *("init", "doctor", "config", "skill", "completion"),
+            *("init", "doctor", "config", "guard", "skill", "completion"),
         )
     }
 )
