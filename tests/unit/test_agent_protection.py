@@ -1,0 +1,62 @@
+"""Some of the project's files the agent may read and never write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lifecycle.agent.protection import nothing_protected
+from lifecycle.agent.rules import ToolCall
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    made = tmp_path / "project"
+    (made / ".git" / "hooks").mkdir(parents=True)
+    (made / "src").mkdir()
+    (made / "link").symlink_to(".git")
+    (made / "settings").symlink_to("lifecycle.toml")
+    (tmp_path / "alias").symlink_to(made)
+    return made
+
+
+@pytest.mark.parametrize("tool", ["Write", "Edit"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "lifecycle.toml",
+        "./lifecycle.toml",
+        "src/../lifecycle.toml",
+        "LIFECYCLE.TOML",
+        ".git/hooks/pre-commit",
+        ".git/config",
+        ".GIT/config",
+        ".git",
+        ".claude/settings.json",
+        "link/config",
+        "settings",
+        "{project}/.git/config",
+        "{alias}/.git/config",
+    ],
+)
+def test_what_runs_or_says_how_we_run_is_not_written(project: Path, tool: str, path: str) -> None:
+    path = path.format(project=project, alias=project.parent / "alias")
+    verdict = nothing_protected(project)(ToolCall(tool, {"file_path": path}, project))
+    assert not verdict.allowed
+    assert verdict.rule == "files.protected"
+
+
+def test_a_path_is_judged_from_where_the_agents_shell_stands(project: Path) -> None:
+    rule = nothing_protected(project)
+    assert not rule(ToolCall("Write", {"file_path": "../lifecycle.toml"}, project / "src")).allowed
+    assert rule(ToolCall("Write", {"file_path": "lifecycle.toml"}, project / "src")).allowed
+
+
+@pytest.mark.parametrize("path", ["src/main.py", ".gitignore", "feature_list.json", "docs/lifecycle.toml.md", ".github/x"])
+def test_everything_else_is_written(project: Path, path: str) -> None:
+    assert nothing_protected(project)(ToolCall("Write", {"file_path": path}, project)).allowed
+
+
+def test_reading_is_not_writing(project: Path) -> None:
+    assert nothing_protected(project)(ToolCall("Read", {"file_path": ".git/config"}, project)).allowed
