@@ -26,6 +26,7 @@ from lifecycle.agent.leash_control import find_leash, kill, wait_gone, write_wra
 from lifecycle.agent.leftovers import reap_leftovers
 from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.prompt_library import PromptLibrary
+from lifecycle.agent.protection import nothing_protected
 from lifecycle.agent.rules import TOOLS, Rule, ToolCall, files_inside, only_tools
 from lifecycle.agent.session import AgentProcess
 from lifecycle.agent.summary import summary
@@ -62,7 +63,12 @@ class SdkAgent:
         self._project_dir = project_dir.absolute()
         self._prompts = prompts or PromptLibrary()
         ours = only_tools((*TOOLS, *settings.host_tools))
-        self._rules: tuple[Rule, ...] = (ours, files_inside(self._project_dir), *rules)
+        self._rules: tuple[Rule, ...] = (
+            ours,
+            files_inside(self._project_dir),
+            nothing_protected(self._project_dir),
+            *rules,
+        )
         self._now = now
         self._state_dir = settings.state_dir
         self._proven: set[Proof] = set()
