@@ -179,8 +179,11 @@ class Config:
     state_dir: Path | None = _setting(
         None, or_none(path), "DIR", "where the journal lives, outside the project"
     )
-    profile: str = _setting(
-        "standard", one_of("minimal", "standard"), "minimal|standard", "the programs that the agent may run"
+    profile: str | None = _setting(
+        None,
+        or_none(one_of("minimal", "standard")),
+        "minimal|standard",
+        "the programs that the agent may run; without one its commands are left to the CLI's own checks",
     )
     guard: Mapping[str, Any] = field(default_factory=dict)
     """The `[guard]` table: what differs from the profile. It has neither flag nor variable."""

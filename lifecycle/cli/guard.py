@@ -82,7 +82,8 @@ def _profile(name: str | None, project_dir: Path, config_file: Path | None) -> P
 
     file = from_file(config_file or project_dir / FILE_NAME, must_exist=config_file is not None)
     config = resolve(from_flags({"profile": name}), from_environment(os.environ), file)
-    return profile_from({"profile": config.profile, **config.guard})
+    base = {} if config.profile is None else {"profile": config.profile}
+    return profile_from({**base, **config.guard})
 
 
 def _answer(commands: Iterable[str], profile: Profile, project_dir: Path) -> int:

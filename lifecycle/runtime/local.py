@@ -92,11 +92,14 @@ def local_agent(project_dir: Path, state_dir: Path, config: Config, clock: Clock
         state_dir=state_dir,
         proof_dir=state_dir.parent,  # once for all projects of this person
     )
-    profile = profile_from({"profile": config.profile, **config.guard})
+    rules = []
+    if config.profile is not None or config.guard:
+        base = {} if config.profile is None else {"profile": config.profile}
+        rules.append(commands_by(profile_from({**base, **config.guard}), project_dir))
     return SdkAgent(
         settings,
         project_dir,
         prompts=PromptLibrary(config.prompts_dir),
-        rules=[commands_by(profile, project_dir)],
+        rules=rules,
         now=clock.now,
     )
