@@ -21,8 +21,19 @@ from states.world import EARLY, LIMITS, RUN_ID, normal, observations
 
 __all__ = ["Configuration", "FactsClass", "Search", "Step", "classify"]
 
-Configuration = tuple[str, Facts]
-"""A state, and the facts as `normal` leaves them."""
+
+class Configuration(tuple[str, Facts]):
+    """A state, and the facts as `normal` leaves them. It is looked up often, so it keeps its hash."""
+
+    _hash: int
+
+    def __new__(cls, state: str, facts: Facts) -> Configuration:
+        made = super().__new__(cls, (state, facts))
+        made._hash = tuple.__hash__(made)  # its own
+        return made
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,9 +90,10 @@ class Search:
         self.definition = definition
         self.limits = limits
         start = begin(RUN_ID, at=EARLY, limits=limits).facts
-        self.start: Configuration = (definition.initial, normal(definition.initial, start))
+        self.start: Configuration = Configuration(definition.initial, normal(definition.initial, start))
         self.graph: dict[Configuration, list[tuple[Step, Configuration]]] = {}
         self.is_whole = False
+        self._known = {self.start: self.start}
         self._found_by: dict[Configuration, tuple[Configuration, Step] | None] = {self.start: None}
         self._rows = {
             (source, trigger): definition.rows(source, trigger)
@@ -106,7 +118,8 @@ class Search:
             here = todo.popleft()
             steps = self.graph[here] = []
             for step in self._steps(*here):
-                there = (step.dest, normal(step.dest, step.after)) if step.row else here
+                there = Configuration(step.dest, normal(step.dest, step.after)) if step.row else here
+                there = self._known.setdefault(there, there)
                 steps.append((step, there))
                 if there not in self._found_by:
                     self._found_by[there] = (here, step)

@@ -51,7 +51,7 @@ def reasons_to_stop(facts: Facts) -> set[StopReason]:
 
 
 def _reasons(facts: Facts) -> Iterator[tuple[StopReason, bool]]:
-    yield StopReason.COMPLETE, _is_all_done(facts)
+    yield StopReason.COMPLETE, _is_all_done(facts) and not _is_asked(facts)
     yield StopReason.INTERRUPTED, facts.stop_requested
     yield StopReason.FATAL, _kind(facts) is OutcomeKind.FATAL
     deadline = facts.deadline
@@ -81,12 +81,19 @@ def _earliest(facts: Facts) -> float:
     if outcome is not None and outcome.until is not None and outcome.until > facts.at:
         return max(outcome.until, facts.at + 2.0)
     kind = _kind(facts)
-    got_nowhere = kind is OutcomeKind.CUT_OFF and outcome is not None and not outcome.progressed
+    is_killed_again = kind is OutcomeKind.CUT_OFF and facts.counters.retries > 5
+    got_nowhere = is_killed_again and outcome is not None and not outcome.progressed
     if facts.save_error is not None or kind is OutcomeKind.RETRYABLE or got_nowhere:
         steps_s = [2, 4, 8, 16, 32, 64, 128, 256, 512, 600]
         longest_s = steps_s[min(max(facts.counters.retries, 1), len(steps_s)) - 1]
         return facts.at + longest_s * (1 + facts.jitter) / 2
     return facts.at + facts.limits.continue_delay_s
+
+
+def _is_asked(facts: Facts) -> bool:
+    """Whether an explicit prompt waits, or its session is not over: that is work, whatever passes."""
+    session = facts.session
+    return facts.prompt is not None or (session is not None and session.is_asked and not session.is_over)
 
 
 def _is_used_up(count: int, limit: int | None) -> bool:
@@ -108,7 +115,8 @@ def _kind(facts: Facts) -> OutcomeKind | None:
 
 def _is_failure(facts: Facts) -> bool:
     outcome = facts.outcome
-    return facts.save_error is not None or (outcome is not None and OUTCOMES[outcome.cause].is_failure)
+    is_unsure = facts.save_error is not None or facts.verify_error is not None
+    return is_unsure or (outcome is not None and OUTCOMES[outcome.cause].is_failure)
 
 
 # --- always --------------------------------------------------------------------------------------------------
@@ -145,6 +153,7 @@ def always(definition: Definition = BUILT_IN) -> tuple[Always, ...]:
         Always("time that a run lay suspended is not held against it", _suspends_the_clock),
         Always("CONTINUE waits until a moment that is in the record, never sooner than may be", _waits),
         Always("a new cycle begins with nothing left of the last one", _starts_clean),
+        Always("END saves exactly when a session was to run in this cycle", _remembers_that_it_ran),
         Always("an explicit prompt is kept until a new session takes it, and is asked once", _keeps_prompt),
         Always("whatever is recorded comes back as it was", _survives_a_crash),
     )
@@ -234,7 +243,7 @@ def _begins_rightly(step: Step) -> bool:
     if step.source != S.DETECT or step.trigger != T.DETECTED:
         return True
     after = step.after
-    is_work = after.prompt is not None or not _is_all_done(after)
+    is_work = _is_asked(after) or not _is_all_done(after)
     return (step.dest == S.CREATE) == (is_work and not _limits_reached(after))
 
 
@@ -250,6 +259,7 @@ def _counts_iterations(step: Step) -> bool:
         and session is not None
         and (session.iteration, session.number) == counted
         and not session.is_resumption
+        and session.is_asked == (step.before.prompt is not None)
     )
 
 
@@ -357,8 +367,15 @@ def _starts_clean(step: Step) -> bool:
     if step.dest != S.DETECT:
         return True
     after = step.after
-    is_clean = after.outcome is None and after.save_error is None and not after.stop_requested
+    has_errors = after.save_error is not None or after.verify_error is not None
+    is_clean = after.outcome is None and not has_errors and not after.stop_requested and not after.has_run
     return is_clean and (after.session is None or _is_open(after))
+
+
+def _remembers_that_it_ran(step: Step) -> bool:
+    if step.trigger in (T.START, T.DELAY_ELAPSED):
+        return not step.after.has_run
+    return step.after.has_run == (step.before.has_run or step.trigger == T.CREATED)
 
 
 def _keeps_prompt(step: Step) -> bool:

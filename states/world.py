@@ -13,19 +13,21 @@ from functools import cache
 
 from states.continue_ import delay_elapsed
 from states.create import created, plan
+from states.decide import KILLS_FORGIVEN
 from states.definition import BUILT_IN, Definition
 from states.detect import detected
 from states.end import Saved, ended
 from states.facts import Counters, Facts, FeatureCount, Limits, Outcome, Session
 from states.new import begin, go_on, is_suspended
 from states.observation import Observation, failed, stop_requested
+from states.outcomes import OUTCOMES
 from states.run import finished
 from states.vocabulary import Cause, OutcomeKind, RunId, SessionId, SessionType, State, Trigger
 
 __all__ = ["CAUSES", "LIMITS", "normal", "observations"]
 
 LIMITS = Limits(
-    continue_delay_s=3.0, max_iterations=2, max_budget_usd=1.0, max_duration_s=100.0, max_failures=2, stall_after=2
+    continue_delay_s=3.0, max_iterations=2, max_budget_usd=1.0, max_duration_s=100.0, max_failures=2, stall_after=1
 )
 """Small enough to search, and every limit can be reached."""
 
@@ -127,7 +129,7 @@ def _end(facts: Facts) -> Iterator[Observation]:
 def _saved(facts: Facts) -> Iterator[Saved]:
     """As END's work: without a session this cycle there is nothing to save, and a save that failed tells nothing."""
     yield Saved(facts.features)
-    if facts.session is None or facts.outcome is None:
+    if facts.session is None or not facts.has_run:
         return
     yield Saved(None)
     yield Saved(NO_LIST, has_progressed=True)
@@ -136,6 +138,7 @@ def _saved(facts: Facts) -> Iterator[Saved]:
         for has_progressed in (False, True):
             yield Saved(features, has_progressed=has_progressed)
     yield Saved(facts.features, error="disk full")
+    yield Saved(SOME, verify_error="no such command")
 
 
 def _continue(facts: Facts) -> Iterator[Observation]:
@@ -191,6 +194,7 @@ def normal(state: str, facts: Facts) -> Facts:
         session=None if is_saved and not facts.has_open_session else _session(facts.session, limits),
         outcome=None if is_saved else _outcome(facts.outcome),
         save_error=None,
+        verify_error=None,
         cost_usd=(limits.max_budget_usd or 0.0) if is_dear else CHEAP,
         resume_at=None,
         jitter=0.0,
@@ -222,7 +226,9 @@ def _counters(counters: Counters, limits: Limits) -> Counters:
         sessions=min(counters.sessions, most),
         failures=min(counters.failures, limits.max_failures or 0),
         stalled=min(counters.stalled, limits.stall_after or 0),
-        retries=1,  # it sets how long a backoff is, and none is long enough for the deadline
+        # They set how long a backoff is, and none is longer than a run. From here the next kill is the first that is
+        # not forgiven, and anything else starts anew: both sides are seen.
+        retries=KILLS_FORGIVEN,
     )
 
 
@@ -231,9 +237,9 @@ def _session(session: Session | None, limits: Limits) -> Session | None:
     """How the open conversation was begun stays; of one that is over only whether it got anything done."""
     if session is None:
         return None
-    session = replace(session, is_resumption=False)
+    session = replace(session, is_resumption=False, ran_s=0.0)
     if session.is_over:
-        session = replace(session, type=SessionType.INIT)
+        session = replace(session, type=SessionType.INIT, is_asked=False)
     if limits.max_iterations is None:
         session = replace(session, id=SessionId("session-1"), number=1, iteration=1)
     return session
@@ -241,10 +247,17 @@ def _session(session: Session | None, limits: Limits) -> Session | None:
 
 @cache
 def _outcome(outcome: Outcome | None) -> Outcome | None:
-    """Words make no difference, nor what a conversation that is over had got done."""
+    """Words make no difference, nor what a conversation that is over had got done, nor causes that mean the same.
+
+    A guard may tell the kinds of outcomes apart and what is a failure, and the causes that are a limit's own.
+    """
     if outcome is None:
         return None
-    return replace(outcome, detail="", progressed=outcome.progressed or outcome.kind not in _CAN_BE_RESUMED)
+    cause = outcome.cause
+    if cause not in (Cause.BUDGET, Cause.DEADLINE):
+        cause = next(each for each in CAUSES if OUTCOMES[each] == replace(OUTCOMES[cause], advice=OUTCOMES[each].advice))
+    progressed = outcome.progressed or outcome.kind not in _CAN_BE_RESUMED
+    return replace(outcome, cause=cause, detail="", progressed=progressed)
 
 
 RUN_ID = RunId("run")

@@ -22,11 +22,16 @@ from lifecycle.cli.signals import Interrupted, ending_on_signals
 
 __all__ = ["COMMANDS", "commands", "main"]
 
+
+def _module(command: str) -> str:
+    return command.replace("-", "_")
+
+
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        name: f"lifecycle.cli.{name}:{name}"
+        name: f"lifecycle.cli.{_module(name)}:{_module(name)}"
         for name in (
-            *("demo", "run", "detect", "status", "history", "salvage", "stop", "diagram"),
+            *("demo", "run", "detect", "status", "history", "salvage", "stop", "diagram", "verify"),
             *("init", "doctor", "config", "guard", "skill", "completion"),
         )
     }

@@ -47,7 +47,7 @@ def verify(table: str | None, transitions: int, seed: int, witnesses: bool, is_j
     """
     from lifecycle.testing.simulation.report import simulated
     from lifecycle.testing.simulation.simulate import Simulator
-    from lifecycle.testing.tables import definition_named, works_beside
+    from lifecycle.testing.tables import definition_named, works_named
     from states.errors import DefinitionError
     from states.explore import Search
     from states.promises import promises
@@ -65,7 +65,7 @@ def verify(table: str | None, transitions: int, seed: int, witnesses: bool, is_j
     verdicts = check(promises(definition), definition, search=search)
     report = None
     if all(verdict.holds for verdict in verdicts) and transitions:
-        with Simulator(definition, works_beside(table)) as simulator:
+        with Simulator(definition, works_named(table)) as simulator:
             report = simulated(simulator, transitions=transitions, first_seed=seed)
     holds = all(verdict.holds for verdict in verdicts) and (report is None or report.failed is None)
     if is_json:

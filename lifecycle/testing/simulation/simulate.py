@@ -32,7 +32,7 @@ from states.vocabulary import RunId, State, StopReason
 __all__ = ["Played", "Simulator", "steps_of"]
 
 LIVES_MAX = 40
-TRANSITIONS_MAX = 1_000
+TRANSITIONS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,18 @@ class Simulator:
             violation = world.found[0] if world.found else found
         transitions = tuple(self._loop.run_until_complete(world.journal.transitions()))
         self._loop.run_until_complete(world.close())
+        if violation is not None:
+            violation = self._first(transitions) or violation
+            transitions = transitions[: violation.seq or TRANSITIONS_MAX]
         return Played(scenario, transitions, violation, tuple(world.fired), lives)
+
+    def _first(self, transitions: Sequence[TransitionRecord]) -> Violation | None:
+        """The first transition that breaks something, where one does: what came after it is its consequence."""
+        try:
+            check_records(transitions[:TRANSITIONS_MAX], self._definition, self._promised)
+        except Violation as found:
+            return found
+        return None
 
     async def _play(self, world: World) -> int:
         checked = 0
@@ -224,11 +235,12 @@ def check_records(
         if record.seq <= after:
             continue
         if record.seq > 1 and records[record.seq - 2].dest != record.source and record.source != definition.initial:
-            raise Violation("every transition leaves where the one before led", f"transition {record.seq}")
+            raise Violation("every transition leaves where the one before led", f"transition {record.seq}", seq=record.seq)
         for promise in promised:
             if not promise.holds(step):
-                raise Violation(promise.name, f"transition {record.seq}: {step}")
-    numbers = [r.facts.session.number for r in records if r.dest == State.RUN and _is_new(r)]
+                raise Violation(promise.name, f"transition {record.seq}: {step}", seq=record.seq)
+    begun = [r.facts.session for r in records if r.dest == State.RUN and _is_new(r)]
+    numbers = [session.number for session in begun if session is not None]
     if numbers != list(range(1, len(numbers) + 1)):
         raise Violation("an iteration is counted exactly once: a new session that enters RUN", f"numbers {numbers}")
 

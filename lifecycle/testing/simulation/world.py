@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ from states.vocabulary import Cause, SessionId, State
 __all__ = ["Crash", "Incarnation", "Violation", "World"]
 
 
+CALLS_MAX = 2_000
+"""Of one operation; a scenario that ends needs some hundreds."""
+
+
 class Crash(BaseException):
     """The manager's process dies here."""
 
@@ -36,10 +40,12 @@ class Violation(Exception):  # it is found, not made
     Attributes:
         promise: what was broken.
         detail: how.
+        seq: the transition that broke it, where one did.
     """
 
-    def __init__(self, promise: str, detail: str = "") -> None:
+    def __init__(self, promise: str, detail: str = "", *, seq: int | None = None) -> None:
         self.promise = promise
+        self.seq = seq
         self.detail = detail
         super().__init__(f"{promise}{f' ({detail})' if detail else ''}")
 
@@ -62,7 +68,7 @@ class World:
         self.living: dict[ProcessIdentity, SessionId] = {}
         self.conversations: set[SessionId] = set()
         self.turns: Counter[SessionId] = Counter()
-        self.acknowledged_usd: Counter[str] = Counter()
+        self.acknowledged_usd: defaultdict[str, float] = defaultdict(float)
         self.found: list[Violation] = []
         self.legs = 0
         self.calls: Counter[str] = Counter()
@@ -171,6 +177,9 @@ class Incarnation:
             raise Crash
         world = self.world
         world.calls[operation] += 1
+        if world.calls[operation] > CALLS_MAX:
+            world.see("every run that has limits comes to SHUTDOWN", f"{CALLS_MAX} calls of {operation} did not")
+            self.die()
         kind = world.faults.pop((operation, world.calls[operation]), None)
         if kind is None:
             return None

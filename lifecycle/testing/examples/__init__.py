@@ -1,0 +1,1 @@
+"""Lifecycles that extend the built-in one, whole and checked: copy one to begin your own."""

@@ -1,0 +1,96 @@
+"""The example lifecycle with a REVIEW: proved, simulated, run by the real manager, and its mistake caught."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lifecycle.cli.main import main
+from lifecycle.testing.examples import review
+from lifecycle.testing.mutants import SMALL, caught_by, guard_mutants, row_mutants
+from lifecycle.testing.simulation.report import simulated
+from lifecycle.testing.simulation.simulate import Simulator, steps_of
+from lifecycle.testing.tables import definition_named, works_named
+from states.facts import FeatureCount
+from states.promises import always, promises
+from states.properties import check
+from states.vocabulary import StopReason
+
+PLACE = "lifecycle.testing.examples.review"
+
+
+def test_every_promise_holds_of_it() -> None:
+    verdicts = check(promises(review.DEFINITION, SMALL), review.DEFINITION, SMALL)
+    assert [verdict.claim.name for verdict in verdicts if not verdict.holds] == []
+
+
+def test_the_real_driver_runs_it_and_a_rejection_is_followed_by_a_fresh_session(world) -> None:
+    asked = []
+
+    async def reviewer(context) -> str | None:
+        asked.append(context.facts.session.number)
+        return "not good enough" if len(asked) == 2 else None
+
+    async def run():
+        arguments = {"definition": review.DEFINITION, "works": {review.REVIEW: review.reviewing(reviewer)}}
+        async with world.manager(**arguments) as session:
+            return await session.run_until_shutdown(), await world.journal.transitions()
+
+    import asyncio
+
+    result, records = asyncio.run(run())
+    assert (result.stop_reason, result.features) == (StopReason.COMPLETE, FeatureCount(3, 3))
+    assert asked == [1, 2, 3, 4]
+    edges = [f"{record.source} {record.trigger} {record.dest}" for record in records]
+    assert edges.count("RUN finished REVIEW") == 4
+    assert edges.count("REVIEW rejected END") == 1
+    assert [r.facts.counters.failures for r in records if r.trigger == "ended"] == [0, 1, 0, 0]
+    for step in steps_of(records, review.DEFINITION):
+        assert all(promise.holds(step) for promise in always(review.DEFINITION))
+
+
+def test_simulated_worlds_break_no_promise_of_it() -> None:
+    with Simulator(review.DEFINITION, review.WORKS) as simulator:
+        report = simulated(simulator, transitions=2_000)
+    assert report.failed is None, str(report)
+    assert report.rows["REVIEW approved END"] > 100
+
+
+def test_the_deliberate_mistake_is_caught_by_the_search_and_by_the_simulation() -> None:
+    broken = definition_named(f"{PLACE}:BROKEN")
+    found = check(promises(broken), broken, SMALL, is_hasty=True)[0]
+    assert "RUN is entered only from CREATE" in found.claim.name or "saved" in found.claim.name
+    assert [str(step.source) for step in found.path][-1] == review.REVIEW
+
+    async def reject(context) -> str | None:
+        return "again"
+
+    with Simulator(broken, {review.REVIEW: review.reviewing(reject)}) as simulator:
+        report = simulated(simulator, transitions=5_000)
+    assert report.failed is not None
+    assert len(report.small.transitions) < 15
+
+
+@pytest.mark.parametrize("missing", ["approved", "failed", "stop_requested"])
+def test_a_row_of_review_that_is_forgotten_is_caught(missing: str) -> None:
+    mutant = next(m for m in row_mutants(review.DEFINITION) if m.name.startswith(f"without REVIEW --{missing}"))
+    assert caught_by(mutant) is not None
+
+
+def test_its_guards_mutants_are_caught() -> None:
+    assert [m.name for m in guard_mutants(review.DEFINITION) if caught_by(m) is None] == []
+
+
+def test_the_command_verifies_it_and_tells_the_mistake_as_a_sequence_of_transitions(capsys) -> None:
+    assert works_named(f"{PLACE}:TABLE").keys() == {review.REVIEW}
+    assert main(["verify", "--table", f"{PLACE}:TABLE", "--transitions", "200", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["holds"] is True
+    assert document["simulation"]["transitions"] >= 200
+    assert main(["verify", "--table", f"{PLACE}:BROKEN", "--transitions", "0", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    broken = next(promise for promise in document["promises"] if not promise["holds"])
+    assert broken["path"][0] == {"source": "NEW", "trigger": "start", "guard": None, "dest": "DETECT"}
+    assert main(["verify", "--table", "nowhere:TABLE"]) == 2
+    assert "nowhere cannot be imported" in capsys.readouterr().err
