@@ -7,7 +7,9 @@ real repository. It goes on with any valid feature list that it finds.
 from __future__ import annotations
 
 import json
+import re
 import shlex
+import sys
 
 from lifecycle.offline.handiwork import REPOSITORY, commit, insist
 from lifecycle.offline.replies import ToolUse
@@ -20,7 +22,8 @@ _LIST = "feature_list.json"
 _LOOK = """\
 import json, os
 features = json.load(open("{list}", encoding="utf-8-sig")) if os.path.exists("{list}") else []
-print(len(features), *[index for index, each in enumerate(features) if not each["passes"]][:1])
+failing = [index for index, each in enumerate(features) if not each["passes"]]
+print(f"features={{len(features)}} next={{failing[0] if failing else None}}")
 """
 _MARK = """\
 import json, os
@@ -32,7 +35,9 @@ os.replace("{list}.new", "{list}")
 
 
 def building(features: int = 2, *, wait_s: float = 0.0) -> Script:
-    """The scenario: INIT writes that many features and commits; each later session makes one pass and commits.
+    """The scenario, for an agent on this machine.
+
+    INIT writes that many features and commits; each later session makes one pass and commits.
 
     Args:
         wait_s: how long each session's first command takes.
@@ -44,13 +49,16 @@ def building(features: int = 2, *, wait_s: float = 0.0) -> Script:
 
     def play(request: ModelRequest) -> Play:
         look = yield from insist("", _python(_LOOK.format(list=_LIST), before=f"sleep {wait_s:g}; "))
-        total, *failing = look.text.split()
+        told = re.search(r"features=(\d+) next=(\d+|None)", look.text)  # a shell may say things of its own before
+        if look.is_error or told is None:
+            return f"I could not even look around: {look.text}"
+        total, index = told.groups()
         if total == "0":
             text = shlex.quote(json.dumps(listed, indent=2))
             yield from insist("", _bash(f"{REPOSITORY} && printf '%s' {text} > {_LIST}.new && mv {_LIST}.new {_LIST}"))
             yield from commit("The features")
             return "The list is written."
-        for index in failing:
+        if index != "None":
             yield from insist("", _python(_MARK.format(list=_LIST, index=index)))
         yield from commit("One more feature")
         return "One more feature passes."
@@ -59,7 +67,7 @@ def building(features: int = 2, *, wait_s: float = 0.0) -> Script:
 
 
 def _python(program: str, before: str = "") -> ToolUse:
-    return _bash(f"{before}python3 -c {shlex.quote(program)}")
+    return _bash(f"{before}{shlex.quote(sys.executable)} -c {shlex.quote(program)}")
 
 
 def _bash(command: str) -> ToolUse:

@@ -97,7 +97,7 @@ def test_a_project_inside_anothers_state_directory(newcomer: Newcomer) -> None:
     """Also where this project's own state would be somewhere else."""
     states = newcomer.directory / "states"
     newcomer.lifecycle("run", "app", "--state-dir", states, "--max-iterations", "1")
-    (state,) = states.iterdir()
+    (state,) = (path for path in states.iterdir() if path.is_dir())
     inside = state / "inside"
     inside.mkdir()
     (inside / "app_spec.txt").write_text("Anything.\n")
