@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import sys
 
 from lifecycle.offline.handiwork import REPOSITORY, commit, insist
 from lifecycle.offline.replies import ToolUse
@@ -67,7 +66,7 @@ def building(features: int = 2, *, wait_s: float = 0.0) -> Script:
 
 
 def _python(program: str, before: str = "") -> ToolUse:
-    return _bash(f"{before}{shlex.quote(sys.executable)} -c {shlex.quote(program)}")
+    return _bash(f"{before}python3 -c {shlex.quote(program)}")
 
 
 def _bash(command: str) -> ToolUse:
