@@ -11,14 +11,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from lifecycle.cli.main import COMMANDS
+from lifecycle.cli.main import COMMANDS, commands
 from lifecycle.offline import ModelServer
 from lifecycle.offline.building import building
 
 ROOT = Path(__file__).parents[2]
-OF_A_DIRECTORY = sorted(set(COMMANDS) - {"demo", "completion", "skill", "doctor"})
+OF_A_DIRECTORY = sorted(
+    name
+    for name in set(COMMANDS) - {"demo", "doctor"}
+    for parameter in (commands.get_command(click.Context(commands), name) or commands).params
+    if parameter.name == "project_dir" and isinstance(parameter, click.Argument)
+)
 OLD_PYTHONS = sorted(Path.home().glob(".pyenv/versions/3.[6-9].*/bin/python")) + sorted(
     Path.home().glob(".pyenv/versions/3.10.*/bin/python")
 )
