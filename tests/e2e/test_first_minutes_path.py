@@ -71,8 +71,7 @@ def beginner(tmp_path: Path) -> Iterator[Beginner]:
 
 def the(word: str) -> str:
     """The README's command of that name."""
-    (found,) = [line for line in commands() if line.split()[1] == word]
-    return found
+    return next(line for line in commands() if line.split()[1] == word)
 
 
 def test_the_first_hour_by_the_readme(beginner: Beginner) -> None:
@@ -106,17 +105,17 @@ def test_the_first_hour_by_the_readme(beginner: Beginner) -> None:
     assert status["run_id"] == crashed["run_id"], "the same run went on"
     assert (status["stop_reason"], status["features"]) == ("complete", {"passing": 3, "total": 3})
 
-    for word in ("status", "history", "detect", "stop"):
-        done = beginner.type(the(word))
-        assert done.returncode == 0, done.stderr
+    for line in commands():
+        if line.split()[1] in ("demo", "run"):
+            continue
+        # Without a terminal there is nobody to ask.
+        done = beginner.type(f"{line} --yes" if line.split()[1] == "init" else line)
+        # 1 is an answer: the doctor has something to mend, the guard refuses.
+        assert done.returncode in ((0, 1) if line.split()[1] in ("doctor", "guard") else (0,)), (line, done.stderr)
         assert done.stdout
     done = beginner.type("lifecycle diagram my-app -o night.svg")  # from the skill and the command's own help
     assert done.returncode == 0, done.stderr
     assert "<svg" in (beginner.directory / "night.svg").read_text()
-
-
-def test_every_command_of_the_readme_is_on_that_path() -> None:
-    assert {line.split()[1] for line in commands()} <= {"demo", "run", "status", "history", "detect", "stop", "diagram"}
 
 
 def test_the_readmes_settings_are_accepted(tmp_path: Path) -> None:
