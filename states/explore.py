@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 from states.decide import Stop, decide
 from states.definition import BUILT_IN, Definition
@@ -22,12 +23,12 @@ from states.world import EARLY, LIMITS, RUN_ID, normal, observations
 __all__ = ["Configuration", "FactsClass", "Search", "Step", "classify"]
 
 
-class Configuration(tuple[str, Facts]):
+class Configuration(tuple[str, Facts]):  # noqa: SLOT001  # a tuple's subclass has no room for slots
     """A state, and the facts as `normal` leaves them. It is looked up often, so it keeps its hash."""
 
     _hash: int
 
-    def __new__(cls, state: str, facts: Facts) -> Configuration:
+    def __new__(cls, state: str, facts: Facts) -> Self:
         made = super().__new__(cls, (state, facts))
         made._hash = tuple.__hash__(made)  # its own
         return made

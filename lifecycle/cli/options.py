@@ -13,7 +13,7 @@ import click
 
 from lifecycle.config import FILE_NAME, SETTINGS, Layer, Setting, from_flags
 
-__all__ = ["as_json", "config_file", "given_flags", "log_options", "project_dir", "settings_flags", "state_dir"]
+__all__ = ["as_json", "config_file", "given_flags", "limit_flags", "log_options", "project_dir", "settings_flags", "state_dir"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -37,6 +37,13 @@ def settings_flags(command: Command) -> Command:
     """Every setting as a flag; the command gets them as keyword arguments, None where not given."""
     for setting in reversed(tuple(SETTINGS.values())):
         command = _flag(setting)(command)
+    return command
+
+
+def limit_flags(command: Command) -> Command:
+    """The settings that limit a run."""
+    for name in reversed(("max_iterations", "max_budget_usd", "max_duration", "max_failures", "stall_after")):
+        command = _flag(SETTINGS[name])(command)
     return command
 
 

@@ -26,11 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.seed is not None or asked.scenario is not None:
             scenario = scenario_of(asked.seed) if asked.scenario is None else Scenario.from_json(asked.scenario)
             played = simulator.play(scenario)
-            print(f"{scenario.to_json()}\n{played}")
+            sys.stdout.write(f"{scenario.to_json()}\n{played}\n")
             return 0 if played.violation is None else 1
         began = time.monotonic()
         report = simulated(simulator, transitions=asked.transitions, first_seed=asked.first_seed)
-    print(f"{report}\n{time.monotonic() - began:.1f} s")
+    sys.stdout.write(f"{report}\n{time.monotonic() - began:.1f} s\n")
     return 0 if report.failed is None else 1
 
 

@@ -20,6 +20,7 @@ class FaultKind(StrEnum):
 
     ERROR_BEFORE = "error before"
     ERROR_AFTER = "error after"
+    OURS = "a fault of ours"
     CRASH_BEFORE = "crash before"
     CRASH_AFTER = "crash after"
     TORN = "torn write"

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from lifecycle.errors import ConfigurationError, FeatureListInvalid, JournalUnavailable, ProjectInvalid
 from lifecycle.manager import SessionManager
 from lifecycle.ports import TransitionRecord
 from lifecycle.testing.simulation.scenario import Scenario
-from lifecycle.testing.simulation.world import Crash, Incarnation, Violation, World
+from lifecycle.testing.simulation.world import Crash, Incarnation, OurFault, Violation, World
 from lifecycle.work.context import Work
 from states.definition import BUILT_IN, Definition
 from states.explore import Step
@@ -87,7 +87,7 @@ class Simulator:
         self._manager = manager
         self._promised = tuple(always(definition)) if promised is None else tuple(promised)
 
-    def __enter__(self) -> Simulator:
+    def __enter__(self) -> Self:
         self._directory = tempfile.TemporaryDirectory(prefix="lifecycle-simulation-")
         root = Path(self._directory.name)
         self._project, self._state = root / "project", root / "state"
@@ -157,7 +157,7 @@ class Simulator:
         except asyncio.CancelledError:
             if not incarnation.was_cancelled:
                 raise
-        except (JournalUnavailable, OSError):
+        except (JournalUnavailable, OSError, OurFault):
             return  # told to whoever started it, who starts it again
         except (FeatureListInvalid, ProjectInvalid):
             world.mend()
@@ -239,14 +239,10 @@ def check_records(
         for promise in promised:
             if not promise.holds(step):
                 raise Violation(promise.name, f"transition {record.seq}: {step}", seq=record.seq)
-    begun = [r.facts.session for r in records if r.dest == State.RUN and _is_new(r)]
-    numbers = [session.number for session in begun if session is not None]
+    begun = [record.facts.session for record in records if record.dest == State.RUN]
+    numbers = [session.number for session in begun if session is not None and not session.is_resumption]
     if numbers != list(range(1, len(numbers) + 1)):
         raise Violation("an iteration is counted exactly once: a new session that enters RUN", f"numbers {numbers}")
-
-
-def _is_new(record: TransitionRecord) -> bool:
-    return record.facts.session is not None and not record.facts.session.is_resumption
 
 
 async def _check_costs(world: World, records: Sequence[TransitionRecord]) -> None:

@@ -23,7 +23,7 @@ from lifecycle.testing.simulation.scenario import FaultKind, Leg, Scenario, Work
 from states.facts import Outcome
 from states.vocabulary import Cause, SessionId, State
 
-__all__ = ["Crash", "Incarnation", "Violation", "World"]
+__all__ = ["Crash", "Incarnation", "OurFault", "Violation", "World"]
 
 
 CALLS_MAX = 2_000
@@ -32,6 +32,10 @@ CALLS_MAX = 2_000
 
 class Crash(BaseException):
     """The manager's process dies here."""
+
+
+class OurFault(RuntimeError):
+    """What a mistake in a port would raise: anything at all."""
 
 
 class Violation(Exception):  # it is found, not made
@@ -68,7 +72,7 @@ class World:
         self.living: dict[ProcessIdentity, SessionId] = {}
         self.conversations: set[SessionId] = set()
         self.turns: Counter[SessionId] = Counter()
-        self.acknowledged_usd: defaultdict[str, float] = defaultdict(float)
+        self.acknowledged_usd: defaultdict[SessionId, float] = defaultdict(float)
         self.found: list[Violation] = []
         self.legs = 0
         self.calls: Counter[str] = Counter()
@@ -149,7 +153,9 @@ class Incarnation:
         kind = self._fault_at(operation)
         if kind is FaultKind.CRASH_BEFORE:
             self.die()
-        if kind is FaultKind.ERROR_BEFORE or self._is_out_of_space(operation):
+        if kind is FaultKind.OURS and not operation.startswith("journal."):
+            raise OurFault(operation)
+        if kind in (FaultKind.ERROR_BEFORE, FaultKind.OURS) or self._is_out_of_space(operation):
             raise _error(operation, self.world)
         if kind is FaultKind.TORN:
             self.world.remember()
