@@ -118,15 +118,19 @@ class Search:
         while todo:
             here = todo.popleft()
             steps = self.graph[here] = []
-            for step in self._steps(*here):
-                there = Configuration(step.dest, normal(step.dest, step.after)) if step.row else here
-                there = self._known.setdefault(there, there)
+            for step, there in self.steps(here):
                 steps.append((step, there))
                 if there not in self._found_by:
                     self._found_by[there] = (here, step)
                     todo.append(there)
                 yield here, step
         self.is_whole = True
+
+    def steps(self, here: Configuration) -> Iterator[tuple[Step, Configuration]]:
+        """What can follow at once, and where each step leads; one that no row allows leads nowhere."""
+        for step in self._steps(*here):
+            there = Configuration(step.dest, normal(step.dest, step.after)) if step.row else here
+            yield step, self._known.setdefault(there, there)
 
     def path(self, here: Configuration, *more: Step) -> tuple[Step, ...]:
         """A shortest lifecycle from the start to `here`, and `more` of it."""
