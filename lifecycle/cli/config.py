@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import click
 
 from lifecycle.cli.options import as_json, config_file, given_flags, project_dir, settings_flags
 from lifecycle.cli.output import print_document, print_text
-from lifecycle.config import FILE_NAME, SETTINGS, from_environment, from_file, resolve, to_record
+from lifecycle.config import FILE_NAME, GUARD_TABLE, SETTINGS, from_environment, from_file, resolve, to_record
 
 if TYPE_CHECKING:
     from lifecycle.config import Layer
@@ -76,8 +77,9 @@ async def _effective(project_dir: Path, config_file: Path | None, flags: Layer) 
     file = journalled or from_file(config_file or project_dir / FILE_NAME, must_exist=config_file is not None)
     layers = (flags, from_environment(os.environ), file)
     in_force = resolve(*layers)
-    values = to_record({name: getattr(in_force, name) for name in SETTINGS})
-    return _Effective(values, {name: _source(name, layers) for name in SETTINGS}, state_dir, journalled is not None)
+    names = (*SETTINGS, GUARD_TABLE)
+    values = to_record({name: getattr(in_force, name) for name in names})
+    return _Effective(values, {name: _source(name, layers) for name in names}, state_dir, journalled is not None)
 
 
 def _source(name: str, layers: Sequence[Layer]) -> str:
@@ -93,6 +95,8 @@ def _words(found: _Effective) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    if value is None:
+    if value is None or value == {}:
         return "none"
+    if isinstance(value, Mapping):
+        return json.dumps(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

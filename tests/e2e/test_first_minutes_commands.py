@@ -162,15 +162,16 @@ def test_any_value_survives_the_file(tmp_path: Path, value: str) -> None:
 def test_config_tells_every_setting_and_where_it_is_from(person: Person) -> None:
     app = person.directory / "app"
     app.mkdir()
-    (app / "lifecycle.toml").write_text('max_duration = "8h"\nmodel = "mine"\n')
+    (app / "lifecycle.toml").write_text('max_duration = "8h"\nmodel = "mine"\n[guard]\nallow = ["terraform"]\n')
     done = person.lifecycle("config", "app", "--model", "flag", "--json", LIFECYCLE_STALL_AFTER="4")
     assert done.returncode == 0, done.stderr
     settings = json.loads(done.stdout)["settings"]
-    assert settings.keys() == SETTINGS.keys()
+    assert settings.keys() == {*SETTINGS, "guard"}
     assert settings["model"] == {"value": "flag", "source": "--model"}
     assert settings["stall_after"] == {"value": 4, "source": "LIFECYCLE_STALL_AFTER"}
     assert settings["max_duration"] == {"value": 28800, "source": "app/lifecycle.toml, key 'max_duration'"}
     assert settings["max_turns"] == {"value": 1000, "source": "default"}
+    assert settings["guard"]["value"] == {"allow": ["terraform"]}
     plain = person.lifecycle("config", "app").stdout
     assert all(name in plain for name in SETTINGS)
     refused(person.lifecycle("config", "app", "--max-turns", "many"), "--max-turns")
