@@ -23,7 +23,7 @@ from states.world import EARLY, LIMITS, RUN_ID, normal, observations
 __all__ = ["Configuration", "FactsClass", "Search", "Step", "classify"]
 
 
-class Configuration(tuple[str, Facts]):  # noqa: SLOT001  # a tuple's subclass has no room for slots
+class Configuration(tuple[str, Facts]):  # a tuple's subclass has no room for slots
     """A state, and the facts as `normal` leaves them. It is looked up often, so it keeps its hash."""
 
     _hash: int

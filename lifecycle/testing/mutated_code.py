@@ -81,7 +81,7 @@ _SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }  # fmt: skip
 
 
-def _mistakes(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901  # one case a kind of node
+def _mistakes(node: ast.AST) -> Iterator[ast.AST]:  # one case a kind of node
     if isinstance(node, ast.Compare):
         yield ast.Compare(node.left, [_SWAPPED[type(node.ops[0])](), *node.ops[1:]], node.comparators)
     elif isinstance(node, ast.BoolOp):

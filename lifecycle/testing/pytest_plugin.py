@@ -35,7 +35,7 @@ def lifecycle_seed(request: pytest.FixtureRequest) -> int:
     """The seed that was given, or a random one, which is printed when the test fails."""
     given: int | None = request.config.getoption("--lifecycle-seed")
     seed = random.SystemRandom().randrange(2**32) if given is None else given
-    print(f"again: pytest --lifecycle-seed {seed}")  # noqa: T201  # pytest shows it with a failure
+    print(f"again: pytest --lifecycle-seed {seed}")  # pytest shows it with a failure
     return seed
 
 

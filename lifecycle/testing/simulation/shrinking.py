@@ -43,7 +43,7 @@ def _size(played: Played) -> tuple[int, int, int, int]:
     )
 
 
-def _smaller(scenario: Scenario) -> Iterator[Scenario]:  # noqa: C901  # one loop a kind of thing to leave out
+def _smaller(scenario: Scenario) -> Iterator[Scenario]:  # one loop a kind of thing to leave out
     legs, faults = scenario.legs, scenario.faults
     for size in (max(len(legs) // 2, 1), 1):
         for index in range(0, len(legs), size):
