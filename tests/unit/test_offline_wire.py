@@ -183,13 +183,20 @@ LINES = st.lists(st.sampled_from(["a", "b", "", "  c", "d d"]), max_size=12).map
 
 @given(LINES, LINES)
 def test_edits_lead_from_any_text_to_any_other(before: str, after: str) -> None:
-    """Each replaces a text that occurs exactly once when its turn comes, as the Edit tool wants it."""
+    """Each replaces a text that occurs exactly once when its turn comes, as the Edit tool wants it, and never again."""
+    replacements = edits(before, after)
     current = before
-    for old, new in edits(before, after):
+    for old, new in replacements:
         assert current.count(old) == 1
-        assert old != new
         current = current.replace(old, new)
-    assert current == after or not current.strip()
+        assert old not in current
+    assert current == after or not replacements
+
+
+def test_what_is_inserted_is_held_at_both_sides_and_what_is_appended_is_no_edit() -> None:
+    """An agent whose last result was lost makes its last edit again: that must not insert the lines twice."""
+    assert edits("a\nc\n", "a\nb\nc\n") == [("a\nc", "a\nb\nc")]
+    assert edits("a\n", "a\nb\n") == []
 
 
 @given(st.lists(st.sampled_from(["a", "", "\tb", "7\tc"]), max_size=6).map("\n".join))
