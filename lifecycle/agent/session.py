@@ -191,6 +191,9 @@ class AgentProcess:
             await wait_gone(self._leash, KILL_TIMEOUT_S)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
+        for _ in range(LOOP_TURNS):
+            # Nobody holds the other ends of its pipes any more: once the loop has heard so, it closes ours.
+            await asyncio.sleep(0)
 
     def _kill(self) -> None:
         leash = self._leash or find_leash(self._errand.session_id)
@@ -236,6 +239,7 @@ LAST_WORDS_TIMEOUT_S: Final = 1.0
 LEAVE_TIMEOUT_S: Final = 1.0
 KILL_TIMEOUT_S: Final = 2.0
 KILL_INTERVAL_S: Final = 0.02
+LOOP_TURNS: Final = 5
 STDERR_LINES_MAX: Final = 20
 STDERR_CHARS_MAX: Final = 500
 

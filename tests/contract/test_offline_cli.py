@@ -80,6 +80,8 @@ class Desk:
                 for prompt in prompts or ("Go on with the project.",):
                     await client.query(prompt)
                     await self._read(client.receive_response(), seen)
+        for _ in range(5):
+            await asyncio.sleep(0)  # the loop hears that the pipes' other ends are closed
         return seen
 
     async def _read(self, messages: AsyncIterator[Any], seen: Seen) -> None:

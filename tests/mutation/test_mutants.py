@@ -1,6 +1,6 @@
 """Every small mistake in the table and in what decides is found by the check of tables or by a promise.
 
-The long form, over all of the pure core's counting and deciding: `pytest tests/mutation --all-mutants -s`.
+The long form, over all of the pure core's counting and deciding: `pytest tests/mutation --all-mutants -n 0 -s`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SIGKILL of the manager in END, with the real CLI, while it verifies and writes the record.
 
-The long form: `pytest tests/e2e/crash/test_end_killed.py --kills 100 --timeout 7200 -s`.
+The long form: `pytest tests/e2e/crash/test_end_killed.py --kills 100 --timeout 7200 -n 0 -s`.
 """
 
 from __future__ import annotations

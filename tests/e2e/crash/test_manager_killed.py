@@ -1,6 +1,6 @@
 """SIGKILL of the manager at random moments, with the real CLI, over repeated runs to completion.
 
-The long form: `pytest tests/e2e/crash --kills 200 --timeout 7200 -s`.
+The long form: `pytest tests/e2e/crash --kills 200 --timeout 7200 -n 0 -s`.
 """
 
 from __future__ import annotations
