@@ -1,8 +1,15 @@
-"""Options of the long forms; every test has a bounded profile without them."""
+"""Options of the long forms, and a quiet machine for the tests that measure time.
+
+Every test has a bounded profile without the options.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--crash-seed", type=int, default=None, help="seed of the moments to kill at (default: random)")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What wants to be alone comes first, while nothing has begun yet."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
+
+
 @pytest.fixture
 def dice(request: pytest.FixtureRequest) -> random.Random:
     """Chance whose seed is printed when the test fails."""
@@ -22,3 +34,25 @@ def dice(request: pytest.FixtureRequest) -> random.Random:
         seed = random.SystemRandom().randrange(2**32)
     print(f"the seed is {seed}: --crash-seed {seed}")
     return random.Random(seed)
+
+
+@pytest.fixture(autouse=True)
+def _company(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests that are marked `alone` run while the other workers of pytest-xdist wait between two tests."""
+    if not hasattr(request.config, "workerinput"):
+        yield
+        return
+    directory = tmp_path_factory.getbasetemp().parent
+    how = fcntl.LOCK_EX if request.node.get_closest_marker("alone") else fcntl.LOCK_SH
+    with _locked(directory / "machine", how, turnstile=directory / "turnstile"):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, how: int, *, turnstile: Path) -> Iterator[None]:
+    """The lock on `path`. Who wants it for itself holds the turnstile meanwhile, so that nobody new gets in first."""
+    with path.open("a") as machine, turnstile.open("a") as entrance:
+        fcntl.flock(entrance, fcntl.LOCK_EX)
+        fcntl.flock(machine, how)
+        fcntl.flock(entrance, fcntl.LOCK_UN)
+        yield

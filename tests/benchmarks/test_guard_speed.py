@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 
+import pytest
+
 from lifecycle.guard import validate_command
 
 TYPICAL = [
@@ -21,6 +23,7 @@ TYPICAL = [
 LIMIT_US = 300
 
 
+@pytest.mark.alone
 def test_a_typical_command_is_judged_in_under_300_microseconds() -> None:
     """The median over typical commands, each at its best of many, so that a busy machine does not decide."""
     best_us = []

@@ -93,6 +93,7 @@ def test_a_leash_that_was_told_says_by_what(number: signal.Signals, status: int)
         assert run.wait(GONE_WITHIN_S) == status
 
 
+@pytest.mark.alone
 def test_a_second_signal_ends_the_grace() -> None:
     script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
     with subprocess.Popen(leash_control.leashed(["sh", "-c", script]), stdout=subprocess.PIPE) as run:

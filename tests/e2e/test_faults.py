@@ -66,6 +66,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("fault", "advice"),
     [

@@ -98,6 +98,7 @@ class TestReadsAGoodList:
         content = json.dumps([GOOD]).encode()
         assert parse_feature_list(b"\xef\xbb\xbf" + content, PATH) == parse_feature_list(content, PATH)
 
+    @pytest.mark.alone
     def test_ten_thousand_features_take_less_than_a_tenth_of_a_second(self, tmp_path: Path) -> None:
         """The best of five: a shared machine may be busy for any one of them."""
         steps = [f"step {number} of the check" for number in range(5)]
