@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lifecycle.workspace.feature_list import read_feature_list as read_feature_list
     from lifecycle.workspace.feature_list import write_feature_list as write_feature_list
     from lifecycle.workspace.state_tracker import StateTracker as StateTracker
+    from lifecycle.synchronous import project_status as project_status
     from lifecycle.synchronous import run_session as run_session
     from lifecycle.synchronous import run_until_shutdown as run_until_shutdown
     from states.vocabulary import SessionType as SessionType
@@ -52,6 +53,7 @@ _HOMES = {
     "detect_session_type": "lifecycle.detection",
     "read_feature_list": "lifecycle.workspace.feature_list",
     "write_feature_list": "lifecycle.workspace.feature_list",
+    "project_status": "lifecycle.synchronous",
     "run_session": "lifecycle.synchronous",
     "run_until_shutdown": "lifecycle.synchronous",
 }

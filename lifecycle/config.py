@@ -19,6 +19,9 @@ from states.facts import Limits
 
 FILE_NAME = "lifecycle.toml"
 GUARD_TABLE = "guard"
+NOT_IN_A_PROJECT = frozenset({"state_dir"})
+"""What a project's own file cannot say, since the agent can write it; a file that a person names with `--config` can."""
+
 ENVIRONMENT_PREFIX = "LIFECYCLE_"
 
 Parser = Callable[[object], Any]
@@ -307,9 +310,9 @@ def from_file(file: Path, *, must_exist: bool) -> Layer:
         raise ConfigurationError(str(file), f"it cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(str(file), f"it is not valid TOML: {error}") from None
-    if not must_exist and "state_dir" in raw:
+    if not must_exist and (refused := NOT_IN_A_PROJECT & raw.keys()):
         raise ConfigurationError(
-            f"{file}, key 'state_dir'",
+            f"{file}, key {min(refused)!r}",
             "the project cannot say where its own journal is, since the agent can write this file; "
             "give --state-dir, LIFECYCLE_STATE_DIR, or a file of yours with --config",
         )

@@ -273,6 +273,15 @@ class RateLimitNoted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventsMissed(Event):
+    """Told to one watcher only: it came too late or fell too far behind for `count` events, which are not kept any more."""
+
+    name: ClassVar[str] = "events_missed"
+    level: ClassVar[str] = "warning"
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Event):
     """Something of ours failed; `error` names it, `detail` has its traceback."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from lifecycle.journal.lock import Owner
+from lifecycle.journal.location import JOURNAL_NAME, has_journal, state_directory, state_environment
+from lifecycle.journal.lock import Owner, owner
 from lifecycle.journal.notes import NoteKind
 from lifecycle.moments import to_iso
 from lifecycle.ports import Journal, TransitionRecord
@@ -46,7 +50,7 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """The document that `lifecycle status --json` prints."""
         session = None if self.session_id is None else {"id": self.session_id, "type": self.session_type}
-        owner = self.owner
+        owned_by = self.owner
         return {
             "state": self.state,
             "run_id": self.run_id,
@@ -55,7 +59,9 @@ class Status:
             "session": session,
             "features": features_to_json(self.features),
             "cost_usd": self.cost_usd,
-            "owner": None if owner is None else {"pid": owner.pid, "host": owner.host, "since": owner.since},
+            "owner": None
+            if owned_by is None
+            else {"pid": owned_by.pid, "host": owned_by.host, "since": owned_by.since},
             "resume_at": None if self.resume_at is None else to_iso(self.resume_at),
             "salvages": list(self.salvages),
         }
@@ -98,7 +104,47 @@ class RunResult:
         }
 
 
-async def read_status(journal: Journal, owner: Owner | None) -> Status:
+async def status_of(
+    project_dir: str | os.PathLike[str],
+    *,
+    state_dir: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Status:
+    """Where a project stands, whoever runs it or nobody: a look that takes nothing.
+
+    Args:
+        project_dir: the project.
+        state_dir: where the records are, if elsewhere than usual.
+        environment: where `LIFECYCLE_STATE_DIR`, `XDG_STATE_HOME` and `HOME` are looked up; None takes the process's
+            own for the last two.
+
+    Raises:
+        ProjectInvalid: the directory is none.
+        ConfigurationError: the record cannot be where it is said to be.
+        JournalUnavailable, JournalCorrupt, JournalForeign: the record cannot be read.
+    """
+    from lifecycle.workspace.spec import ensure_project_dir
+
+    project = Path(project_dir)
+    ensure_project_dir(project)
+    asked = None if state_dir is None else Path(state_dir)
+    return await status_in(state_directory(project, asked, state_environment(environment)))
+
+
+async def status_in(state_dir: Path) -> Status:
+    """As `status_of`, by the project's own state directory."""
+    from lifecycle.journal.sqlite import SqliteJournal
+
+    if not has_journal(state_dir):
+        return Status(state=State.NEW, owner=owner(state_dir))
+    journal = await SqliteJournal.open(state_dir / JOURNAL_NAME, read_only=True)
+    try:
+        return await read_status(journal, owner(state_dir))
+    finally:
+        await journal.close()
+
+
+async def read_status(journal: Journal, owned_by: Owner | None) -> Status:
     """Tell where the project stands.
 
     Raises:
@@ -106,7 +152,7 @@ async def read_status(journal: Journal, owner: Owner | None) -> Status:
     """
     last = await journal.last()
     if last is None:
-        return Status(state=State.NEW, owner=owner)
+        return Status(state=State.NEW, owner=owned_by)
     facts = last.facts
     session = facts.session if facts.session and _is_meant(last) else None
     spent = await journal.spent(facts.run_id)
@@ -120,7 +166,7 @@ async def read_status(journal: Journal, owner: Owner | None) -> Status:
         session_type=session.type if session else None,
         features=facts.features,
         cost_usd=round(max(facts.cost_usd, spent.cost_usd), 6),
-        owner=owner,
+        owner=owned_by,
         resume_at=facts.resume_at,
         detail=describe(facts),
         salvages=tuple(dict.fromkeys(str(note.data["ref"]) for note in salvaged if note.data.get("ref"))),

@@ -12,9 +12,9 @@ from typing import Any
 
 from lifecycle.events import Event
 from lifecycle.manager import SessionManager
-from lifecycle.status import RunResult
+from lifecycle.status import RunResult, Status, status_of
 
-__all__ = ["run_session", "run_until_shutdown"]
+__all__ = ["project_status", "run_session", "run_until_shutdown"]
 
 
 def run_until_shutdown(
@@ -45,6 +45,12 @@ def run_session(
     return _run(project_dir, on_event, arguments, lambda session: session.run(prompt))
 
 
+def project_status(project_dir: str | os.PathLike[str], **arguments: Any) -> Status:
+    """Where a project stands; takes nothing. Arguments and errors as `lifecycle.status.status_of`."""
+    _ensure_no_loop()
+    return asyncio.run(status_of(project_dir, **arguments))
+
+
 def _run(
     project_dir: str | os.PathLike[str],
     on_event: Callable[[Event], None] | None,
@@ -67,4 +73,4 @@ def _ensure_no_loop() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         return
-    raise RuntimeError("an event loop runs in this thread: `async with SessionManager(...)` and await it instead")
+    raise RuntimeError("an event loop runs in this thread: await `SessionManager` or `status_of` in it instead")

@@ -5,7 +5,6 @@ Nothing is touched before the lock is ours, and nothing runs before what a dead 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from lifecycle.config import FILE_NAME, Config, Layer, from_file, layer, resolve
 from lifecycle.driver import Driver
 from lifecycle.errors import ConfigurationError
 from lifecycle.events import ConfigurationKept, LeftoversReaped
-from lifecycle.journal.location import JOURNAL_NAME, state_directory
+from lifecycle.journal.location import JOURNAL_NAME, state_directory, state_environment
 from lifecycle.journal.lock import acquire
 from lifecycle.journal.notes import NoteKind
 from lifecycle.journal.sqlite import SqliteJournal
@@ -142,10 +141,7 @@ def _read_file(request: Request) -> tuple[Layer, ConfigurationError | None]:
 
 def _state_dir(request: Request, file: Layer) -> Path:
     asked = resolve(request.given, request.from_environment, file).state_dir
-    environment = request.environment
-    if environment is None:
-        environment = {name: os.environ[name] for name in ("HOME", "XDG_STATE_HOME") if name in os.environ}
-    return state_directory(request.project_dir, asked, environment)
+    return state_directory(request.project_dir, asked, state_environment(request.environment))
 
 
 async def _open_journal(request: Request, state_dir: Path, closing: AsyncExitStack) -> Journal:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from bisect import bisect_right
 from collections.abc import AsyncIterator
+from itertools import chain
+from operator import itemgetter
 
-from lifecycle.events import Event
+from lifecycle.events import Event, EventsMissed
 
 KEPT_EVENTS = 10_000
-"""How many events are kept for late watchers, and how far a slow one may fall behind before it misses the oldest."""
+"""How many events are kept for late and slow watchers, and besides as many of level debug, which go first: a tool call
+of last evening is worth less in the morning than why the session after it did not come."""
 
 
 class EventHub:
     """An observer that any number of `watch` iterators read from. A late watcher gets what is kept first."""
 
     def __init__(self) -> None:
-        self._kept: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._kept: list[tuple[int, Event]] = []
         self._count = 0
         self._is_closed = False
         self._woken = asyncio.Event()
 
     def __call__(self, event: Event) -> None:
-        self._kept.append(event)
         self._count += 1
+        self._kept.append((self._count, event))
+        if len(self._kept) >= 3 * KEPT_EVENTS:
+            self._kept = _newest(self._kept)
         self._wake()
 
     def close(self) -> None:
@@ -32,14 +37,16 @@ class EventHub:
         self._wake()
 
     async def watch(self) -> AsyncIterator[Event]:
-        """Every event from the oldest kept one on, until the hub is closed."""
-        position = self._count - len(self._kept)
+        """Every event from the oldest kept one on, until the hub is closed. A gap is told where it is."""
+        seen = 0
         while True:
-            oldest = self._count - len(self._kept)
-            position = max(position, oldest)
-            if position < self._count:
-                position += 1
-                yield self._kept[position - 1 - oldest]
+            place = bisect_right(self._kept, seen, key=itemgetter(0))
+            if place < len(self._kept):
+                number, event = self._kept[place]
+                missed, seen = number - seen - 1, number
+                if missed:
+                    yield EventsMissed(at=event.at, run_id=event.run_id, count=missed)
+                yield event
             elif self._is_closed:
                 return
             else:
@@ -48,3 +55,9 @@ class EventHub:
     def _wake(self) -> None:
         self._woken.set()
         self._woken = asyncio.Event()
+
+
+def _newest(kept: list[tuple[int, Event]]) -> list[tuple[int, Event]]:
+    details = [each for each in kept if each[1].level == "debug"]
+    others = [each for each in kept if each[1].level != "debug"]
+    return sorted(chain(details[-KEPT_EVENTS:], others[-KEPT_EVENTS:]), key=itemgetter(0))

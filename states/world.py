@@ -255,7 +255,7 @@ def _outcome(outcome: Outcome | None) -> Outcome | None:
         return None
     cause = outcome.cause
     if cause not in (Cause.BUDGET, Cause.DEADLINE):
-        cause = next(each for each in CAUSES if OUTCOMES[each] == replace(OUTCOMES[cause], advice=OUTCOMES[each].advice))
+        cause = next(each for each in CAUSES if OUTCOMES[each] == OUTCOMES[cause])
     progressed = outcome.progressed or outcome.kind not in _CAN_BE_RESUMED
     return replace(outcome, cause=cause, detail="", progressed=progressed)
 

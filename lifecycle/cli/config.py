@@ -19,7 +19,7 @@ from lifecycle.config import FILE_NAME, GUARD_TABLE, SETTINGS, from_environment,
 if TYPE_CHECKING:
     from lifecycle.config import Layer
 
-__all__ = ["config"]
+__all__ = ["Effective", "config", "effective"]
 
 
 @click.command()
@@ -47,7 +47,7 @@ def config(project_dir: Path, config_file: Path | None, is_json: bool, **flags: 
     from lifecycle.workspace.spec import ensure_project_dir
 
     ensure_project_dir(project_dir)
-    found = asyncio.run(_effective(project_dir, config_file, given_flags(flags)))
+    found = asyncio.run(effective(project_dir, config_file, given_flags(flags)))
     if is_json:
         print_document(found.to_json())
     else:
@@ -55,18 +55,34 @@ def config(project_dir: Path, config_file: Path | None, is_json: bool, **flags: 
 
 
 @dataclass(frozen=True, slots=True)
-class _Effective:
+class Effective:
+    """The settings in force.
+
+    Attributes:
+        values: setting -> value, as plain data.
+        sources: setting -> where it stands.
+        state_dir: where the record is.
+        has_run: whether a run goes on, so that the file counts as it was when that began.
+    """
+
     values: dict[str, Any]
     sources: dict[str, str]
     state_dir: Path
     has_run: bool
 
     def to_json(self) -> dict[str, Any]:
+        """As `lifecycle config --json` prints it."""
         settings = {name: {"value": value, "source": self.sources[name]} for name, value in self.values.items()}
         return {"settings": settings, "state_directory": str(self.state_dir), "file_as_journalled": self.has_run}
 
 
-async def _effective(project_dir: Path, config_file: Path | None, flags: Layer) -> _Effective:
+async def effective(project_dir: Path, config_file: Path | None, flags: Layer) -> Effective:
+    """The settings as a manager would take them now. Makes nothing.
+
+    Raises:
+        ConfigurationError: a setting is not accepted, where a manager would say so too.
+        JournalUnavailable, JournalCorrupt, JournalForeign: the record cannot be read.
+    """
     from lifecycle.cli.record import locate, opened
     from lifecycle.taking import file_as_journalled
 
@@ -79,14 +95,14 @@ async def _effective(project_dir: Path, config_file: Path | None, flags: Layer) 
     in_force = resolve(*layers)
     names = (*SETTINGS, GUARD_TABLE)
     values = to_record({name: getattr(in_force, name) for name in names})
-    return _Effective(values, {name: _source(name, layers) for name in names}, state_dir, journalled is not None)
+    return Effective(values, {name: _source(name, layers) for name in names}, state_dir, journalled is not None)
 
 
 def _source(name: str, layers: Sequence[Layer]) -> str:
     return next((each.sources[name] for each in layers if name in each.sources), "default")
 
 
-def _words(found: _Effective) -> list[str]:
+def _words(found: Effective) -> list[str]:
     shown = {name: _shown(value) for name, value in found.values.items()}
     width, column = max(map(len, shown)), max(map(len, shown.values()))
     rows = [f"{name:<{width}}  {value:<{column}}  {found.sources[name]}" for name, value in shown.items()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lifecycle.cli.exits import Exit
-from lifecycle.cli.options import as_json
+from lifecycle.cli.options import as_json, config_file, given_flags, state_dir
 from lifecycle.cli.output import print_document, print_text
 
 if TYPE_CHECKING:
@@ -22,11 +22,14 @@ __all__ = ["doctor"]
 
 @click.command()
 @click.argument("project_dir", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@state_dir
+@config_file
 @as_json
-def doctor(project_dir: Path | None, is_json: bool) -> int:
+def doctor(project_dir: Path | None, state_dir: str | None, config_file: Path | None, is_json: bool) -> int:
     """Look at this machine, and at the project in DIR, for what would keep a run from working.
 
-    Changes nothing and asks nobody outside this machine; credentials are looked for, never read. Each finding is ok, a
+    Without DIR it looks at the records of all projects instead, and for what dead managers have left running. Changes
+    nothing and asks nobody outside this machine; credentials are looked for, never read. Each finding is ok, a
     note, or something to mend, with what to do.
 
     \b
@@ -38,13 +41,20 @@ def doctor(project_dir: Path | None, is_json: bool) -> int:
     Exit status:
       0  a run can work
       1  something must be mended first
+      2  wrong use
     """
     from lifecycle.doctor.finding import Verdict
     from lifecycle.doctor.machine import machine
     from lifecycle.doctor.project import project, state_root
 
+    if project_dir is None and config_file is not None:
+        raise click.UsageError("--config needs DIR")
+    flags = given_flags({"state_dir": state_dir})
     findings = machine(os.environ, _existing(project_dir))
-    findings += state_root(os.environ) if project_dir is None else asyncio.run(project(project_dir, os.environ))
+    if project_dir is None:
+        findings += asyncio.run(state_root(os.environ, flags=flags))
+    else:
+        findings += asyncio.run(project(project_dir, os.environ, config_file=config_file, flags=flags))
     to_mend = sum(each.verdict is Verdict.MEND for each in findings)
     if is_json:
         print_document({"ok": not to_mend, "findings": [each.to_json() for each in findings]})

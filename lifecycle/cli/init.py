@@ -53,6 +53,7 @@ def init(project_dir: Path, spec_file: Path | None, is_sure: bool, **flags: str 
     chosen = {name: str(given[name] if isinstance(given[name], Path) else flags[name]) for name in given}
     if os.path.lexists(project_dir):
         ensure_project_dir(project_dir)
+    states = chosen.pop("state_dir", None)  # what the agent can write may not say where the record is
     state_directory(project_dir, given.get("state_dir") or from_environment(os.environ).values.get("state_dir"), os.environ)
     spec = None if spec_file is None else load_spec(spec_file)
     needs_spec = not any(os.path.lexists(project_dir / name) for name in (SPEC_NAME, "feature_list.json"))
@@ -69,7 +70,7 @@ def init(project_dir: Path, spec_file: Path | None, is_sure: bool, **flags: str 
     elif spec is not None:
         told.append(f"kept    {project_dir / SPEC_NAME}: `lifecycle run --spec` replaces it")
     is_open = needs_spec and is_unanswered(spec or specification())
-    print_text([*told, "", *_next(project_dir, is_open=is_open)])
+    print_text([*told, "", *_next(project_dir, states, is_open=is_open)])
 
 
 def _ask(chosen: dict[str, str], *, needs_words: bool) -> tuple[str, dict[str, str]]:
@@ -120,7 +121,7 @@ def _write_settings(project_dir: Path, chosen: dict[str, str]) -> str:
     return f"wrote   {path}"
 
 
-def _next(project_dir: Path, *, is_open: bool) -> list[str]:
+def _next(project_dir: Path, states: str | None, *, is_open: bool) -> list[str]:
     from lifecycle.agent.credentials import CREDENTIAL_VARIABLES, has_credentials
 
     steps = []
@@ -128,4 +129,6 @@ def _next(project_dir: Path, *, is_open: bool) -> list[str]:
         steps.append(f"  say what to build in {project_dir / 'app_spec.txt'}")
     if not has_credentials(os.environ):
         steps.append(f"  export {CREDENTIAL_VARIABLES[0]}=...     (or log in with `claude`)")
+    if states is not None:
+        steps.append(f"  export {SETTINGS['state_dir'].variable}={shlex.quote(states)}     (for every command; no project's file may say it)")
     return ["Next:", *steps, f"  lifecycle run {shlex.quote(str(project_dir))}"]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import click
 
-from lifecycle.cli.complaint import complain
+from lifecycle.cli.complaint import complain, say
 from lifecycle.cli.exits import Exit, message_of, status_of_error
 from lifecycle.cli.output import abandon_stdout
 from lifecycle.cli.signals import Interrupted, ending_on_signals
@@ -99,7 +99,10 @@ def _run(arguments: list[str] | None) -> int:
     try:
         result: Any = commands.main(arguments, prog_name="lifecycle", standalone_mode=False)
     except click.ClickException as error:
-        complain(_usage(error))
+        if isinstance(error, _NOTHING_ASKED):
+            say(error.format_message())
+        else:
+            complain(_usage(error))
         return Exit.MISUSE
     except click.Abort:
         return Exit.SIGINT
@@ -110,6 +113,12 @@ def _run(arguments: list[str] | None) -> int:
         complain(message_of(error))
         return status_of_error(error)
     return result if isinstance(result, int) else Exit.DONE
+
+
+_NOTHING_ASKED: Final[tuple[type[click.ClickException], ...]] = (
+    (click.exceptions.NoArgsIsHelpError,) if hasattr(click.exceptions, "NoArgsIsHelpError") else ()
+)
+"""`lifecycle` alone: click shows the help on stderr and says 2, since nothing was done. One before 8.2 says 0."""
 
 
 def _usage(error: click.ClickException) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from lifecycle.cli.options import given_flags
 from lifecycle.config import FILE_NAME, Layer, from_environment, from_file, resolve
 from lifecycle.errors import ConfigurationError
-from lifecycle.journal.location import JOURNAL_NAME, state_directory
+from lifecycle.journal.location import JOURNAL_NAME, has_journal, state_directory
 from lifecycle.journal.sqlite import SqliteJournal
 from lifecycle.workspace.spec import ensure_project_dir
 
@@ -43,11 +43,10 @@ async def opened(state_dir: Path, *, read_only: bool = True) -> AsyncIterator[Sq
     Raises:
         JournalForeign, JournalCorrupt, JournalUnavailable: what is there cannot be read.
     """
-    path = state_dir / JOURNAL_NAME
-    if not (_is_there(path) or _is_there(path.with_name(path.name + "-wal"))):
+    if not has_journal(state_dir):
         yield None
         return
-    journal = await SqliteJournal.open(path, read_only=read_only)
+    journal = await SqliteJournal.open(state_dir / JOURNAL_NAME, read_only=read_only)
     try:
         yield journal
     finally:
@@ -62,13 +61,3 @@ def _read_file(project_dir: Path, config_file: Path | None) -> tuple[Layer, Conf
         return from_file(project_dir / FILE_NAME, must_exist=False), None
     except ConfigurationError as error:
         return Layer({}, {}), error
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:  # it cannot be looked at: opening it says why
-        return True
-    return True

@@ -15,6 +15,7 @@ from lifecycle.cli.options import as_json, config_file, given_flags, log_options
 from lifecycle.cli.output import print_document, print_text
 
 if TYPE_CHECKING:
+    from lifecycle.config import Layer
     from lifecycle.observe.log import EventLog
     from lifecycle.status import RunResult
 
@@ -74,7 +75,7 @@ def run(  # noqa: D103  # its docstring is the help above
     from lifecycle.workspace.spec import ensure_project_dir, load_spec
 
     def work(log: EventLog) -> Driven:
-        settings = given_flags(flags).values
+        given = given_flags(flags)
         ensure_project_dir(project_dir)
         spec = None if spec_file is None else load_spec(spec_file)
         manager = SessionManager(
@@ -83,9 +84,9 @@ def run(  # noqa: D103  # its docstring is the help above
             environment=os.environ,
             config_file=config_file,
             observers=[log],
-            **settings,
+            **given.values,
         )
-        _ensure_credentials(project_dir, has_spec=spec is not None)
+        _ensure_credentials(project_dir, config_file, given, has_spec=spec is not None)
         return asyncio.run(drive(manager, log))
 
     def answer(result: RunResult, status: int) -> None:
@@ -97,22 +98,25 @@ def run(  # noqa: D103  # its docstring is the help above
     return conclude(log_format, log_level, work, answer)
 
 
-def _ensure_credentials(project_dir: Path, *, has_spec: bool) -> None:
+def _ensure_credentials(project_dir: Path, config_file: Path | None, given: Layer, *, has_spec: bool) -> None:
     """Refuse early and in words what would otherwise fail in the first session.
 
-    A project that cannot be worked on is the plainer fault, and a finished one needs nobody to log in.
+    Wrong settings and a project that cannot be worked on are the plainer faults, and a finished one needs nobody to
+    log in.
 
     Raises:
-        ConfigurationError: the agent has nothing to log in with.
+        ConfigurationError: the agent has nothing to log in with, or a setting is not accepted.
         ProjectInvalid, FeatureListInvalid: the project cannot be worked on either.
     """
     from lifecycle.agent.credentials import CREDENTIAL_VARIABLES, has_credentials
+    from lifecycle.cli.config import effective
     from lifecycle.errors import ConfigurationError
     from lifecycle.workspace.feature_list import read_feature_list
     from lifecycle.workspace.spec import ensure_workable
 
     if has_credentials(os.environ):
         return
+    asyncio.run(effective(project_dir, config_file, given))
     ensure_workable(project_dir, has_spec=has_spec)
     features = read_feature_list(project_dir)
     if features is None or not features.count.is_complete:

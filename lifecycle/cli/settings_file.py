@@ -1,11 +1,11 @@
-"""The text of a configuration file that explains itself: every setting, those that were chosen uncommented."""
+"""The text of a project's configuration file that explains itself: every setting, those that were chosen uncommented."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 
-from lifecycle.config import SETTINGS, Setting
+from lifecycle.config import NOT_IN_A_PROJECT, SETTINGS, Setting
 
 __all__ = ["settings_file"]
 
@@ -21,7 +21,8 @@ def settings_file(chosen: Mapping[str, str]) -> str:
     Args:
         chosen: setting -> value as it was given, already accepted by the setting.
     """
-    return "\n".join([_HEAD, *(line for setting in SETTINGS.values() for line in _entry(setting, chosen))])
+    settings = (setting for setting in SETTINGS.values() if setting.name not in NOT_IN_A_PROJECT)
+    return "\n".join([_HEAD, *(line for setting in settings for line in _entry(setting, chosen))])
 
 
 def _entry(setting: Setting, chosen: Mapping[str, str]) -> Iterator[str]:

@@ -39,24 +39,13 @@ def status(project_dir: Path, state_dir: str | None, config_file: Path | None, i
       5  the record cannot be read
     """
     from lifecycle.cli.record import locate
+    from lifecycle.status import status_in
 
-    found = asyncio.run(_read(locate(project_dir, state_dir=state_dir, config_file=config_file)))
+    found = asyncio.run(status_in(locate(project_dir, state_dir=state_dir, config_file=config_file)))
     if is_json:
         print_document(found.to_json())
     else:
         print_text(_words(found))
-
-
-async def _read(state_dir: Path) -> Status:
-    from lifecycle.cli.record import opened
-    from lifecycle.journal.lock import owner
-    from lifecycle.status import Status, read_status
-    from states.vocabulary import State
-
-    async with opened(state_dir) as journal:
-        if journal is None:
-            return Status(state=State.NEW, owner=owner(state_dir))
-        return await read_status(journal, owner(state_dir))
 
 
 def _words(found: Status) -> list[str]:

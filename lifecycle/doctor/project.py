@@ -1,55 +1,60 @@
-"""A project: its directory, settings and files, its record, and what a dead manager may have left running."""
+"""A project: its directory, settings and files, and where its record goes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-from lifecycle.agent.leftovers import find_leftovers
 from lifecycle.config import FILE_NAME, Layer, from_environment, from_file, resolve
 from lifecycle.doctor.finding import Finding, Verdict
 from lifecycle.doctor.machine import disk
+from lifecycle.doctor.records import record, records
 from lifecycle.errors import LifecycleError
-from lifecycle.journal.location import JOURNAL_NAME, state_directory
-from lifecycle.journal.lock import owner
-from lifecycle.journal.notes import NoteKind
-from lifecycle.journal.sqlite import SqliteJournal
-from lifecycle.ports import Journal
-from lifecycle.processes import ProcessIdentity
+from lifecycle.journal.location import state_directory
 from lifecycle.workspace.feature_list import FEATURE_LIST_NAME, read_feature_list
 from lifecycle.workspace.spec import ensure_project_dir, ensure_workable
-from states.vocabulary import SessionId
 
-__all__ = ["project", "state_root"]
+__all__ = ["NOTHING", "project", "state_root"]
+
+NOTHING: Final = Layer({}, {})
+"""No settings."""
 
 
-async def project(project_dir: Path, environment: Mapping[str, str]) -> tuple[Finding, ...]:
-    """What is to be said of this project."""
+async def project(
+    project_dir: Path, environment: Mapping[str, str], *, config_file: Path | None = None, flags: Layer = NOTHING
+) -> tuple[Finding, ...]:
+    """What is to be said of this project.
+
+    Args:
+        config_file: instead of the project's own.
+        flags: the settings that were given besides; only `state_dir` matters here.
+    """
     if (problem := _unusable(project_dir)) is not None:
         return (problem,)
     findings = [Finding("project", Verdict.OK, str(project_dir)), disk(project_dir, "the project")]
     findings += _features(project_dir)
-    file, told = _configuration(project_dir, environment)
+    layers, told = _configuration(project_dir, environment, config_file)
     findings.append(told)
-    if file is None:
+    if layers is None:
         return tuple(findings)
     try:
-        state_dir = state_directory(project_dir, resolve(from_environment(environment), file).state_dir, environment)
+        state_dir = state_directory(project_dir, resolve(flags, *layers).state_dir, environment)
     except LifecycleError as error:
         return (*findings, Finding("state directory", Verdict.MEND, str(error), "set LIFECYCLE_STATE_DIR to another place"))
     findings += [_writable(state_dir), disk(state_dir, "the record")]
-    return (*findings, *[each async for each in _record(state_dir)])
+    return (*findings, *[each async for each in record(state_dir)])
 
 
-def state_root(environment: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Where the records of all projects go, as far as that can be told without a project."""
+async def state_root(environment: Mapping[str, str], *, flags: Layer = NOTHING) -> tuple[Finding, ...]:
+    """Where the records of all projects go, as far as that can be told without a project, and what is there."""
     try:
-        asked = resolve(from_environment(environment)).state_dir
+        asked = resolve(flags, from_environment(environment)).state_dir
         root = state_directory(Path("/nowhere/at/all"), asked, environment).parent
     except LifecycleError as error:
         return (Finding("state directory", Verdict.MEND, str(error), "mend the setting"),)
-    return _writable(root), disk(root, "the records")
+    return _writable(root), disk(root, "the records"), *[each async for each in records(root)]
 
 
 def _unusable(project_dir: Path) -> Finding | None:
@@ -75,14 +80,19 @@ def _features(project_dir: Path) -> list[Finding]:
     return [Finding("features", Verdict.OK, "no list yet; the specification is there")]
 
 
-def _configuration(project_dir: Path, environment: Mapping[str, str]) -> tuple[Layer | None, Finding]:
+def _configuration(
+    project_dir: Path, environment: Mapping[str, str], config_file: Path | None
+) -> tuple[tuple[Layer, Layer] | None, Finding]:
+    """What can be read of it. A fault in the project's own file says nothing of where the record is: none of it does."""
+    read: tuple[Layer, Layer] | None = None
     try:
-        from_environment(environment)
-        file = from_file(project_dir / FILE_NAME, must_exist=False)
+        given = from_environment(environment)
+        read = (given, NOTHING) if config_file is None else None
+        file = from_file(config_file or project_dir / FILE_NAME, must_exist=config_file is not None)
     except LifecycleError as error:
-        return None, Finding("configuration", Verdict.MEND, str(error), "mend it; `lifecycle config` shows the rest")
-    found = f"{len(file.values)} settings in {FILE_NAME}" if file.values else "defaults"
-    return file, Finding("configuration", Verdict.OK, found)
+        return read, Finding("configuration", Verdict.MEND, str(error), "mend it")
+    found = f"{len(file.values)} settings in {config_file or FILE_NAME}" if file.values else "defaults"
+    return (given, file), Finding("configuration", Verdict.OK, found)
 
 
 def _writable(place: Path) -> Finding:
@@ -93,48 +103,3 @@ def _writable(place: Path) -> Finding:
     return Finding(
         "state directory", Verdict.MEND, f"{place}: {there} {problem}", "set LIFECYCLE_STATE_DIR to a place that can be"
     )
-
-
-async def _record(state_dir: Path) -> AsyncIterator[Finding]:
-    try:
-        found = owner(state_dir)
-        if found is not None:
-            who = f"pid {found.pid or 'unknown'} on {found.host} runs it since {found.since}"
-            yield Finding("manager", Verdict.OK, who)
-        async for each in _journal(state_dir / JOURNAL_NAME, is_owned=found is not None):
-            yield each
-    except LifecycleError as error:
-        advice = f"move {state_dir} away to begin anew; the project's files stay as they are"
-        yield Finding("journal", Verdict.MEND, str(error), advice)
-    except OSError as error:
-        yield Finding("journal", Verdict.MEND, f"{error.filename or state_dir}: {error.strerror}", "make it readable")
-
-
-async def _journal(path: Path, *, is_owned: bool) -> AsyncIterator[Finding]:
-    if not _is_there(path):
-        yield Finding("journal", Verdict.OK, "no run yet")
-        return
-    journal = await SqliteJournal.open(path, read_only=True)
-    try:
-        last = await journal.last()
-        told = "empty" if last is None else f"{last.seq} transitions, in {last.dest}"
-        yield Finding("journal", Verdict.OK, f"{told} ({path})")
-        if not is_owned:
-            yield await _leftovers(journal)
-    finally:
-        await journal.close()
-
-
-def _is_there(path: Path) -> bool:
-    return os.path.lexists(path) or os.path.lexists(f"{path}-wal")
-
-
-async def _leftovers(journal: Journal) -> Finding:
-    notes = await journal.notes(kind=NoteKind.AGENT_STARTED)
-    processes = [ProcessIdentity.from_record(note.data["process"]) for note in notes]
-    sessions: list[SessionId] = [note.session_id for note in notes if note.session_id is not None]
-    left = find_leftovers(processes, sessions)
-    if not left:
-        return Finding("leftovers", Verdict.OK, "nothing of a dead manager runs")
-    pids = ", ".join(str(process.pid) for process in left)
-    return Finding("leftovers", Verdict.NOTE, f"pid {pids} of a dead manager", "`lifecycle run` ends them before it begins")

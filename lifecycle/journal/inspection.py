@@ -37,8 +37,11 @@ TAIL: Final = 32
 """How many of the newest transitions are read through, facts and all, at every opening."""
 
 
-def inspect(path: Path) -> int | None:
+def inspect(path: Path, *, is_whole: bool = False) -> int | None:
     """Return the journal's version, or None when there is no file.
+
+    Args:
+        is_whole: check everything, whatever its size.
 
     Raises:
         JournalForeign: something else is in its place.
@@ -53,13 +56,13 @@ def inspect(path: Path) -> int | None:
             _recognise(path)
             if not is_live:
                 with closing(connect(path, READ_SETTLED)) as connection:
-                    return _check(connection)
+                    return _check(connection, is_whole=is_whole)
         except (Damage, sqlite3.DatabaseError) as error:
             # What looks broken without its log may be whole with it: a writer may have come just now.
             if not has_log(path) or (isinstance(error, sqlite3.Error) and not _is_damage(error)):
                 raise
         with closing(connect_to_read(path)) as connection:
-            return _check(connection)
+            return _check(connection, is_whole=is_whole)
     except Damage as damage:
         raise JournalCorrupt(path, damage.problem) from damage
     except UnicodeDecodeError as error:
@@ -117,14 +120,14 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _check(connection: sqlite3.Connection) -> int:
+def _check(connection: sqlite3.Connection, *, is_whole: bool) -> int:
     connection.execute("BEGIN")
     version = _check_version(int(connection.execute("PRAGMA user_version").fetchone()[0]))
     found = read_definitions(connection)
     for name, sql in definitions(version).items():
         if found.get(name) != sql:
             raise Damage(f"the table {name} is {'not as it was made' if name in found else 'missing'}")
-    if connection.execute("PRAGMA page_count").fetchone()[0] <= FULL_CHECK_PAGES:
+    if is_whole or connection.execute("PRAGMA page_count").fetchone()[0] <= FULL_CHECK_PAGES:
         _check_whole(connection)
     end = records.newest(connection)
     records.transitions(connection, after=max(0, end.seq - TAIL))

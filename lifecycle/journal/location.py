@@ -1,7 +1,7 @@
 """Where a project's state lives: outside the project, because its agent may clean the project's directory.
 
 Owns the naming of the state directory and the rule that neither directory holds the other. It makes nothing on
-disk and reads no environment but the mapping it is given; of files it only asks whether they are journals.
+disk; of files it only asks whether they are journals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from lifecycle.errors import ConfigurationError
 from lifecycle.journal.schema import APPLICATION_ID
 
-__all__ = ["JOURNAL_NAME", "STATE_DIR_VARIABLE", "state_directory"]
+__all__ = ["JOURNAL_NAME", "STATE_DIR_VARIABLE", "has_journal", "state_directory", "state_environment"]
 
 JOURNAL_NAME: Final = "journal.sqlite3"
 """The journal's file in a project's state directory."""
@@ -58,6 +58,27 @@ def state_directory(project_dir: Path, state_dir: Path | None, env: Mapping[str,
             source, f"the project {project} lies inside the state directory {root}; keep them apart"
         )
     return directory
+
+
+def state_environment(given: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The environment to look in: what a host handed in, else what says nothing but where this user's state goes."""
+    return {name: os.environ[name] for name in ("HOME", "XDG_STATE_HOME") if name in os.environ} if given is None else given
+
+
+def has_journal(state_dir: Path) -> bool:
+    """Whether there is a journal to open, or anything in its place that opening it has to speak of."""
+    path = state_dir / JOURNAL_NAME
+    return _is_there(path) or _is_there(path.with_name(path.name + "-wal"))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # it cannot be looked at: opening it says why
+        return True
+    return True
 
 
 def _state_around(project: Path) -> Path | None:

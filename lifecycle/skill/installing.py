@@ -15,6 +15,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -40,7 +41,7 @@ class FileChange(StrEnum):
     KEPT = "kept"
     """Somebody had changed it, so it stays as it is."""
     REPLACED = "replaced"
-    """Somebody had changed it, and asked for ours; theirs is beside it, with `.orig` behind its name."""
+    """Somebody had changed it, and asked for ours; theirs is beside it, with `.orig` (or `.orig.2`, ...) behind its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ def install_skill(skills_dir: Path, *, is_forced: bool = False) -> Installed:
 
     Args:
         skills_dir: where skills are: `.claude/skills` of a project or of a home. Made where it is missing.
-        is_forced: take the place of changed files too; what stood there is kept beside, as `NAME.orig`.
+        is_forced: take the place of changed files too; what stood there is kept beside, as `NAME.orig`. An earlier one
+            stays: the next is `NAME.orig.2`.
 
     Raises:
         ProjectInvalid: something else stands in a directory's or a file's place.
@@ -127,10 +129,20 @@ def _put(directory: Path, name: str, content: bytes, ours: str | None, *, is_for
     elif _digest(found) != ours:
         if not is_forced:
             return FileChange.KEPT
-        write_atomic(path.with_name(path.name + ".orig"), found, within=directory)
+        _keep_beside(directory, path, found)
         change = FileChange.REPLACED
     write_atomic(path, content, within=directory)
     return change
+
+
+def _keep_beside(directory: Path, path: Path, content: bytes) -> None:
+    """Under a name that holds nothing else yet."""
+    names = (f"{path.name}.orig{suffix}" for suffix in chain([""], (f".{number}" for number in count(2))))
+    for beside in map(path.with_name, names):
+        if (found := read_regular(beside, within=directory, limit_bytes=_BYTES_MAX)) is None:
+            write_atomic(beside, content, within=directory)
+        if found is None or found == content:
+            return
 
 
 def _drop(directory: Path, name: str, ours: str) -> FileChange | None:

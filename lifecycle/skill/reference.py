@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from enum import Enum
 from functools import partial
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -162,10 +163,10 @@ def _stop_reasons() -> str:
 
 def _causes() -> str:
     rows = (
-        (f"`{cause}`", f"`{meaning.kind}`", "yes" if meaning.is_failure else "", meaning.advice)
+        (f"`{cause}`", meaning.what, f"`{meaning.kind}`", "yes" if meaning.is_failure else "", meaning.advice)
         for cause, meaning in OUTCOMES.items()
     )
-    return _table(("cause", "outcome", "counts for `max_failures`", "what to do"), rows)
+    return _table(("cause", "what happened", "outcome", "counts for `max_failures`", "what to do"), rows)
 
 
 def _events() -> str:
@@ -187,12 +188,18 @@ def _exit_statuses() -> str:
 
 
 def _errors() -> str:
+    for home in _ERROR_HOMES:
+        import_module(home)
     rows = (
         (f"`{each.__module__}.{each.__name__}`", _summary(each), str(int(status_of_error(each.__new__(each)))))
         for each in _below(LifecycleError)
-        if each.__module__ in ("states.errors", "lifecycle.errors")
+        if each.__module__ in _ERROR_HOMES
     )
     return _table(("error", "when", "exit status"), rows)
+
+
+_ERROR_HOMES: Final = ("states.errors", "lifecycle.errors", "lifecycle.workspace.files", "lifecycle.offline.server")
+"""The modules that define errors for others to catch."""
 
 
 def _night() -> str:

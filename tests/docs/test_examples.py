@@ -74,7 +74,7 @@ def test_a_plain_program_runs_a_project_and_tells_every_transition(desk, project
 def test_a_script_needs_no_event_loop(desk, project: Path) -> None:
     lines = example(desk, "script", project).splitlines()
     assert lines.count("transition") > 10
-    assert lines[-1] == "complete"
+    assert lines[-1] == "complete FeatureCount(total=2, passing=2)"
 
 
 def test_a_script_gets_words_instead_of_a_traceback(desk) -> None:
@@ -84,10 +84,10 @@ def test_a_script_gets_words_instead_of_a_traceback(desk) -> None:
 
 
 async def test_the_facade_says_when_there_is_a_loop_already(tmp_path: Path) -> None:
-    from lifecycle import run_session, run_until_shutdown
+    from lifecycle import project_status, run_session, run_until_shutdown
 
-    for facade in (run_session, run_until_shutdown):
-        with pytest.raises(RuntimeError, match="async with SessionManager"):
+    for facade in (run_session, run_until_shutdown, project_status):
+        with pytest.raises(RuntimeError, match="await `SessionManager`"):
             facade(tmp_path)
 
 

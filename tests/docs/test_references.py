@@ -63,11 +63,45 @@ WORDS = [
         and each.__module__ == module.__name__
     ),
 ]
+ROOT = Path(__file__).parents[2]
+UNHEARD = {"Refused"}
+"""Errors that never leave their package."""
 
 
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_of_the_lifecycle_is_told(word: str) -> None:
     assert word in TEXTS["SESSION-LIFECYCLE.md"]
+
+
+def test_every_error_that_the_code_defines_is_told() -> None:
+    """Found in the sources, wherever somebody may define the next one."""
+    classes = [
+        (name, base, ".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for package in ("lifecycle", "states")
+        for path in (ROOT / package).rglob("*.py")
+        for name, base in re.findall(r"^class (\w+)\((\w+)\):", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    found: dict[str, str] = {}
+    while more := {
+        name: module
+        for name, base, module in classes
+        if name not in found and base in {"LifecycleError", *found}
+    }:
+        found |= more
+    told = {name for name, module in found.items() if f"`{module}.{name}`" in TEXTS["SESSION-LIFECYCLE.md"]}
+    assert set(found) - told == UNHEARD
+
+
+def test_no_snippet_is_of_a_kind_that_nothing_tries() -> None:
+    """`tests/e2e/test_first_minutes_path.py` types the shell's, reads the settings and runs the programs; blocks between
+    marks are generated, and their programs are run by `test_examples.py`."""
+    tried = {"sh", "toml", "python"}
+    from lifecycle.skill.installing import skill_files
+
+    for text in (*TEXTS.values(), skill_files()["SKILL.md"].decode(), (ROOT / "README.md").read_text("utf-8")):
+        by_hand = re.sub(r"<!-- lifecycle:(\S+) -->.*?<!-- /lifecycle:\1 -->", "", text, flags=re.DOTALL)
+        kinds = set(re.findall(r"^```(\w+)$", by_hand, re.MULTILINE))
+        assert kinds <= tried
 
 
 def test_every_command_and_flag_that_the_documents_name_exists() -> None:

@@ -89,6 +89,15 @@ def test_an_edit_is_kept_and_told_until_it_is_forced(tmp_path: Path) -> None:
     assert skill.with_name("SKILL.md.orig").read_text() == "mine\n"
 
 
+def test_an_edit_that_was_kept_beside_is_never_lost_to_the_next(tmp_path: Path) -> None:
+    skill = install_skill(tmp_path).directory / "SKILL.md"
+    for edit in ("first\n", "second\n", "second\n"):
+        skill.write_text(edit)
+        install_skill(tmp_path, is_forced=True)
+    kept = {path.name: path.read_text() for path in skill.parent.glob("SKILL.md.orig*")}
+    assert kept == {"SKILL.md.orig": "first\n", "SKILL.md.orig.2": "second\n"}
+
+
 def test_a_newer_version_brings_its_files_and_takes_away_what_it_does_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

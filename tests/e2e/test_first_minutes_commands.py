@@ -10,16 +10,27 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from lifecycle.agent.leash_control import SESSION_MARKER
 from lifecycle.cli.settings_file import settings_file
 from lifecycle.config import SETTINGS, Config, from_file, resolve
+from lifecycle.doctor.finding import Verdict
 from lifecycle.doctor.machine import TESTED_CLI, TESTED_SDK
+from lifecycle.doctor.records import record
+from lifecycle.journal import inspection
 from lifecycle.journal.location import JOURNAL_NAME, state_directory
+from lifecycle.journal.notes import NoteKind
+from lifecycle.journal.sqlite import SqliteJournal
+from lifecycle.ports import Move, Note
+from lifecycle.processes import this_process
 from lifecycle.workspace.spec import install_spec
+from states.facts import Facts
+from states.vocabulary import RunId, SessionId
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,6 +139,14 @@ def test_init_leaves_what_is_there(person: Person) -> None:
     assert (app / "app_spec.txt").read_text() == "Mine.\n"
 
 
+def test_init_says_how_to_give_what_no_projects_file_may_say(person: Person) -> None:
+    states = person.directory / "my states"
+    done = person.lifecycle("init", "app", "--yes", "--state-dir", states)
+    assert f"export LIFECYCLE_STATE_DIR='{states}'" in done.stdout
+    told = json.loads(person.lifecycle("config", "app", "--json", LIFECYCLE_STATE_DIR=str(states)).stdout)
+    assert Path(told["state_directory"]).parent == states
+
+
 def test_wrong_first_steps_of_init_touch_nothing(person: Person) -> None:
     (person.directory / "file").write_text("a file\n")
     states = person.home / ".local/state/lifecycle"
@@ -145,8 +164,8 @@ def test_the_file_of_init_has_every_setting_with_its_default(tmp_path: Path) -> 
     assert tomllib.loads(text) == {}
     open_ = "\n".join(line.removeprefix("# ") if " = " in line else line for line in text.splitlines())
     (tmp_path / "lifecycle.toml").write_text(open_)
-    layer = from_file(tmp_path / "lifecycle.toml", must_exist=True)
-    assert layer.values.keys() == SETTINGS.keys()
+    layer = from_file(tmp_path / "lifecycle.toml", must_exist=False)
+    assert layer.values.keys() == SETTINGS.keys() - {"state_dir"}
     assert resolve(layer) == Config()
 
 
@@ -262,14 +281,65 @@ def test_doctor_tells_of_a_home_that_cannot_be_written(person: Person, home: str
 
 
 def test_doctor_tells_of_a_damaged_record_and_leaves_it(person: Person) -> None:
+    """Whatever else is wrong: a fault in the project's file says nothing of the record."""
     app = person.directory / "app"
     app.mkdir()
+    (app / "lifecycle.toml").write_text("max_turn = 3\n")
     state = state_directory(app, None, {"HOME": str(person.home)})
     state.mkdir(parents=True)
     (state / JOURNAL_NAME).write_bytes(b"something else entirely" * 100)
     done = person.lifecycle("doctor", "app", "--json")
-    assert verdicts(done)["journal"] == "mend"
+    assert (verdicts(done)["configuration"], verdicts(done)["journal"]) == ("mend", "mend")
+    everywhere = person.lifecycle("doctor", "--json")
+    assert verdicts(everywhere)["records"] == "note"
+    assert state.name in everywhere.stdout
     assert (state / JOURNAL_NAME).read_bytes().startswith(b"something else")
+
+
+async def journal_of_a_run(state: Path, session: str, count: int = 0) -> Path:
+    """A run whose manager died in a session."""
+    state.mkdir(parents=True)
+    journal = await SqliteJournal.open(state / JOURNAL_NAME)
+    facts = Facts(run_id=RunId("run"), at=0.0, started_at=0.0)
+    await journal.append(Move("NEW", "start", "DETECT", facts))
+    leash = replace(this_process(), start=1).to_record()  # long gone, and its pid is another's
+    await journal.note(Note(NoteKind.AGENT_STARTED, 0.0, {"process": leash}, RunId("run"), SessionId(session)))
+    for number in range(count):
+        await journal.note(Note("warning", float(number), {"text": "words " * 40}, RunId("run")))
+    await journal.close()
+    return state / JOURNAL_NAME
+
+
+async def test_doctor_tells_what_a_dead_manager_left_running(person: Person) -> None:
+    """Of this project; and without a project, of all of them."""
+    app = person.directory / "app"
+    app.mkdir()
+    await journal_of_a_run(state_directory(app, None, {"HOME": str(person.home)}), "11111111-2222-4333-8444-555555555555")
+    marked = person.environment(**{SESSION_MARKER: "11111111-2222-4333-8444-555555555555"})
+    with subprocess.Popen(["sleep", "60"], env=marked) as left:
+        try:
+            for arguments in (["app"], []):
+                document = json.loads(person.lifecycle("doctor", *arguments, "--json").stdout)
+                (found,) = [each for each in document["findings"] if each["name"] == "leftovers"]
+                assert (found["verdict"], str(left.pid) in found["found"]) == ("note", True)
+                assert "lifecycle run" in found["advice"]
+            assert left.poll() is None, "it only looks"
+        finally:
+            left.kill()
+    assert verdicts(person.lifecycle("doctor", "app", "--json"))["leftovers"] == "ok"
+
+
+async def test_doctor_reads_all_of_a_record_that_is_too_large_to_be_read_at_every_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "FULL_CHECK_PAGES", 0)
+    path = await journal_of_a_run(tmp_path / "state", "s", count=100)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"words words")
+    content[place] ^= 1
+    path.write_bytes(content)
+    await (await SqliteJournal.open(path, read_only=True)).close()  # no start meets it
+    assert [each.verdict async for each in record(tmp_path / "state") if each.name == "journal"] == [Verdict.MEND]
 
 
 def test_doctor_knows_the_versions_that_are_tested() -> None:

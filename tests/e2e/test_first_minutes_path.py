@@ -117,6 +117,19 @@ def test_the_first_hour_by_the_readme(beginner: Beginner) -> None:
     assert done.returncode == 0, done.stderr
     assert "<svg" in (beginner.directory / "night.svg").read_text()
 
+    for line in skill_commands():
+        done = beginner.type(line.replace("DIR", "my-app").replace("FILE", "idea.txt"))
+        assert done.returncode in ((0, 1) if " doctor " in line else (0,)), (line, done.stderr)
+        assert done.stdout
+        assert "--json" not in line or [json.loads(each) for each in done.stdout.splitlines()]
+
+
+def skill_commands() -> list[str]:
+    """Every whole command that SKILL.md names, but for what was typed already."""
+    text = (ROOT / "lifecycle/skill/SKILL.md").read_text("utf-8")
+    found = dict.fromkeys(re.findall(r"`(lifecycle [^`]+)`", text))
+    return [line for line in found if line.split()[1] not in ("demo", "skill") and " " in line.partition(" ")[2]]
+
 
 def test_the_readmes_settings_are_accepted(tmp_path: Path) -> None:
     for number, block in enumerate(blocks("toml")):
@@ -136,10 +149,14 @@ def test_the_readmes_program_runs_as_it_is_written(beginner: Beginner) -> None:
     assert status["stop_reason"] == "complete"
 
 
-@pytest.mark.parametrize("name", ["CONFIGURATION.md", "QUICKSTART-PROJECTS.md", "SESSION-LIFECYCLE.md"])
+REFERENCES = ROOT / "lifecycle/skill/references"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in REFERENCES.iterdir()))
 def test_the_snippets_of_the_references_hold(beginner: Beginner, name: str) -> None:
     """Settings are accepted, programs run from the skill's folder, commands work on a project of that name."""
-    text = (ROOT / "lifecycle/skill/references" / name).read_text("utf-8")
+    # What stands between marks is generated: its programs are files, which `tests/docs/test_examples.py` runs.
+    text = re.sub(r"<!-- lifecycle:(\S+) -->.*?<!-- /lifecycle:\1 -->", "", (REFERENCES / name).read_text("utf-8"), flags=re.DOTALL)
     for block in blocks("toml", text):
         (beginner.directory / "x.toml").write_text(block)
         assert from_file(beginner.directory / "x.toml", must_exist=True).values

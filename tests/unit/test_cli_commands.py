@@ -134,6 +134,14 @@ def test_version(say: Say) -> None:
     assert out.startswith("lifecycle 0.")
 
 
+@pytest.mark.parametrize("arguments", [[], ["skill"]])
+def test_nothing_asked_is_the_help_on_stderr_and_2(arguments: list[str], say: Say) -> None:
+    """As click has it: a script that lost its command notices, a person reads what there is."""
+    status, out, err = say(*arguments)
+    assert (status, out) == (2, "")
+    assert err == say(*arguments, "--help")[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -431,8 +439,12 @@ def failure_of(err: str, form: str) -> str:
     return line
 
 
-def test_run_refuses_wrong_environment_and_file(say: Say, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "not-used")
+@pytest.mark.parametrize("key", ["", "not-used"], ids=["no key", "key"])
+def test_run_refuses_wrong_environment_and_file(
+    key: str, say: Say, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before it says that there is nothing to log in with: what a person has just written is what they look at."""
+    monkeypatch.setenv("ANTHROPIC_API_KEY", key)
     (project / "app_spec.txt").write_text("a program")
     (project / "lifecycle.toml").write_text("max_tuns = 3\n")
     status, out, err = say("run", project)
@@ -442,6 +454,26 @@ def test_run_refuses_wrong_environment_and_file(say: Say, project: Path, monkeyp
     status, out, err = say("run", project)
     assert (status, out) == (2, "")
     assert "LIFECYCLE_MAX_TURNS" in err
+    assert sorted(path.name for path in project.iterdir()) == ["app_spec.txt", "lifecycle.toml"]
+    assert not state_of(project).parent.exists()
+
+
+def test_a_broken_file_is_no_fault_of_a_run_that_goes_on(say: Say, project: Path) -> None:
+    """The agent may have written it since; without a login, that is then what is said."""
+    (project / "app_spec.txt").write_text("a program")
+    record(project, *a_run()[:5])
+    started = Note(NoteKind.STARTED, AT, {"process": this_process().to_record(), "file": {}, "given": {}}, run_id=RUN_ID)
+
+    async def write() -> None:
+        journal = await SqliteJournal.open(state_of(project) / JOURNAL_NAME)
+        await journal.note(started)
+        await journal.close()
+
+    asyncio.run(write())
+    (project / "lifecycle.toml").write_text("max_tuns = 3\n")
+    status, out, err = say("run", project)
+    assert (status, out) == (2, "")
+    assert "ANTHROPIC_API_KEY" in err
 
 
 def test_run_without_anything_to_log_in_with_points_at_the_demo(say: Say, project: Path) -> None:

@@ -5,7 +5,7 @@ Run it: python -m lifecycle.skill.examples.script DIR
 
 import sys
 
-from lifecycle import LifecycleError, run_until_shutdown
+from lifecycle import LifecycleError, project_status, run_until_shutdown
 from lifecycle.events import Event
 
 
@@ -18,4 +18,4 @@ if __name__ == "__main__":
         result = run_until_shutdown(sys.argv[1], max_iterations=20, continue_delay=1, on_event=tell)
     except LifecycleError as error:
         sys.exit(str(error))  # what cannot be done, why, and what to do
-    print(result.stop_reason)
+    print(result.stop_reason, project_status(sys.argv[1]).features)

@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lifecycle import LifecycleError, SessionManager
+from lifecycle.status import status_of
 
 
 class Name(StringConvertor):
@@ -70,7 +71,7 @@ class Projects:
             await opened
         except LifecycleError as error:
             return JSONResponse({"problem": str(error)}, 409)
-        return JSONResponse((await manager.status()).to_json(), 202)
+        return JSONResponse((await status_of(project)).to_json(), 202)
 
     async def _drive(self, name: str, manager: SessionManager, opened: asyncio.Future[None]) -> None:
         try:
@@ -84,12 +85,9 @@ class Projects:
             del self._running[name]
 
     async def status(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name in self._running:
-            return JSONResponse((await self._running[name][0].status()).to_json())
+        name = request.path_params["name"]  # a look that takes nothing, whoever runs it
         try:
-            async with SessionManager(self._root / name) as manager:
-                return JSONResponse((await manager.status()).to_json())
+            return JSONResponse((await status_of(self._root / name)).to_json())
         except LifecycleError as error:
             return JSONResponse({"problem": str(error)}, 404)
 
