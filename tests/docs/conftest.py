@@ -17,12 +17,38 @@ from lifecycle.offline.building import building
 ROOT = Path(__file__).parents[2]
 
 
+class GateProof:
+    """The agent's gate is proven with the real CLI in the first home that needs it; the others are given that proof."""
+
+    def __init__(self) -> None:
+        self._content: bytes | None = None
+
+    def give(self, home: Path) -> None:
+        place = home / KEPT_PROOF
+        if self._content is not None and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(self._content)
+
+    def take(self, home: Path) -> None:
+        if self._content is None and (home / KEPT_PROOF).is_file():
+            self._content = (home / KEPT_PROOF).read_bytes()
+
+
+KEPT_PROOF = ".local/state/lifecycle/gate-proof.json"
+
+
+@pytest.fixture(scope="session")
+def gate_proof() -> GateProof:
+    return GateProof()
+
+
 @dataclass
 class Desk:
     """A person's machine: a home, a place to work in, a model to work with."""
 
     directory: Path
     server: ModelServer
+    gate_proof: GateProof
 
     @property
     def home(self) -> Path:
@@ -40,7 +66,8 @@ class Desk:
         }
 
     def run(self, *command: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        self.gate_proof.give(self.home)
+        done = subprocess.run(
             [str(part) for part in command],
             cwd=cwd or self.directory,
             env=self.environment(**environment),
@@ -50,6 +77,8 @@ class Desk:
             timeout=120,
             check=False,
         )
+        self.gate_proof.take(self.home)
+        return done
 
     def lifecycle(self, *arguments: object, **how: object) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, "-m", "lifecycle.cli", *arguments, **how)
@@ -59,7 +88,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path, gate_proof: GateProof) -> Iterator[Desk]:
     (tmp_path / "home").mkdir()
     with ModelServer(building(2)) as server:
-        yield Desk(tmp_path, server)
+        yield Desk(tmp_path, server, gate_proof)

@@ -173,7 +173,13 @@ def broken_settings(project: Path) -> None:
     (project / ".claude_settings.json").write_text('{"permissions": {"allow": ["Bash(*)"]}, "hooks": ')
 
 
-@pytest.mark.parametrize("damage", [bom, binary_notes, no_git, broken_git, detached, half_done, broken_settings])
+def all_its_files(project: Path) -> None:
+    """One real session for what does not touch each other."""
+    for damage in (bom, binary_notes, half_done, broken_settings):
+        damage(project)
+
+
+@pytest.mark.parametrize("damage", [all_its_files, no_git, broken_git, detached])
 def test_what_a_bad_night_leaves_behind_does_not_keep_the_next_from_working(
     desk, damage: Callable[[Path], None]
 ) -> None:
