@@ -90,5 +90,5 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, gate_proof: GateProof) -> Iterator[Desk]:
     (tmp_path / "home").mkdir()
-    with ModelServer(building(2)) as server:
+    with ModelServer(building(1)) as server:
         yield Desk(tmp_path, server, gate_proof)

@@ -32,7 +32,7 @@ def project(desk) -> Path:
 
 def made(directory: Path) -> Path:
     directory.mkdir()
-    (directory / "app_spec.txt").write_text("Two features.\n")
+    (directory / "app_spec.txt").write_text("One feature.\n")
     return directory
 
 
@@ -73,8 +73,8 @@ def test_a_plain_program_runs_a_project_and_tells_every_transition(desk, project
 
 def test_a_script_needs_no_event_loop(desk, project: Path) -> None:
     lines = example(desk, "script", project).splitlines()
-    assert lines.count("transition") > 10
-    assert lines[-1] == "complete FeatureCount(total=2, passing=2)"
+    assert lines.count("transition") == 10
+    assert lines[-1] == "complete FeatureCount(total=1, passing=1)"
 
 
 def test_a_script_gets_words_instead_of_a_traceback(desk) -> None:
@@ -203,7 +203,7 @@ def test_a_service_starts_watches_and_stops_lifecycles_over_http(desk, service: 
     assert service.ask("/projects/nowhere")[0] == 404
     with pytest.raises(urllib.error.HTTPError):
         service.open("/projects/..%2F..", b"")
-    code, told = service.ask("/projects/app", b"Two features.")
+    code, told = service.ask("/projects/app", b"One feature.")
     assert (code, told["owner"]["pid"]) == (202, service.process.pid)
     assert service.ask("/projects/app", b"")[0] == 409, "it runs already"
     with service.open("/projects/app/events") as stream:
@@ -223,7 +223,7 @@ def test_a_service_starts_watches_and_stops_lifecycles_over_http(desk, service: 
 
 
 def test_a_service_that_is_ended_suspends_what_runs(desk, service: Service) -> None:
-    assert service.ask("/projects/app", b"Two features.")[0] == 202
+    assert service.ask("/projects/app", b"One feature.")[0] == 202
     service.end()
     told = status(desk, desk.directory / "projects/app")
     assert (told["state"], told["stop_reason"], told["owner"]) == ("SHUTDOWN", "interrupted", None)

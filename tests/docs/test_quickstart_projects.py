@@ -97,7 +97,7 @@ def test_a_project_before_its_first_session_begins_with_init(desk) -> None:
     project = quickstart(desk.directory / "my_project", None)
     done = desk.lifecycle("run", project, "--continue-delay", "0", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["iterations"] == 3
+    assert json.loads(done.stdout)["iterations"] == 2
     assert json.loads((project / ".claude_settings.json").read_text()) == SETTINGS
 
 

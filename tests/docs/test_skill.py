@@ -161,7 +161,7 @@ def test_the_snippets_work_as_written_from_the_skills_folder(desk) -> None:
     """A project goes from nothing to complete by them: one session with a prompt, then on to SHUTDOWN."""
     project = desk.directory / "project"
     project.mkdir()
-    (project / "app_spec.txt").write_text("Two features.\n")
+    (project / "app_spec.txt").write_text("One feature.\n")
     folder = install_skill(project / ".claude" / "skills").directory
     detect, create, go_on, config = snippets((folder / "SKILL.md").read_text())
     program = textwrap.dedent(
@@ -181,7 +181,7 @@ def test_the_snippets_work_as_written_from_the_skills_folder(desk) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["init", "CONTINUE"]
     status = json.loads(desk.lifecycle("status", project, "--json").stdout)
-    assert (status["state"], status["features"]) == ("SHUTDOWN", {"passing": 2, "total": 2})
+    assert (status["state"], status["features"]) == ("SHUTDOWN", {"passing": 1, "total": 1})
 
 
 def test_the_session_configuration_is_the_seeds_and_the_engines(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_the_session_configuration_is_the_seeds_and_the_engines(tmp_path: Path) 
 def test_the_scripts_are_programs_too(desk) -> None:
     project = desk.directory / "project"
     project.mkdir()
-    (project / "app_spec.txt").write_text("Two features.\n")
+    (project / "app_spec.txt").write_text("One feature.\n")
     scripts = install_skill(project / ".claude" / "skills").directory / "scripts"
     found = desk.run(sys.executable, scripts / "session_detector.py", project, "--json")
     assert json.loads(found.stdout)["session_type"] == "init", found.stderr
