@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,31 +16,7 @@ from lifecycle.offline import ModelServer
 from lifecycle.offline.building import building
 
 ROOT = Path(__file__).parents[2]
-
-
-class GateProof:
-    """The agent's gate is proven with the real CLI in the first home that needs it; the others are given that proof."""
-
-    def __init__(self) -> None:
-        self._content: bytes | None = None
-
-    def give(self, home: Path) -> None:
-        place = home / KEPT_PROOF
-        if self._content is not None and not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(self._content)
-
-    def take(self, home: Path) -> None:
-        if self._content is None and (home / KEPT_PROOF).is_file():
-            self._content = (home / KEPT_PROOF).read_bytes()
-
-
-KEPT_PROOF = ".local/state/lifecycle/gate-proof.json"
-
-
-@pytest.fixture(scope="session")
-def gate_proof() -> GateProof:
-    return GateProof()
+STATES = ".local/state/lifecycle"
 
 
 @dataclass
@@ -48,7 +25,7 @@ class Desk:
 
     directory: Path
     server: ModelServer
-    gate_proof: GateProof
+    gate_proof: Any
 
     @property
     def home(self) -> Path:
@@ -66,7 +43,7 @@ class Desk:
         }
 
     def run(self, *command: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        self.gate_proof.give(self.home)
+        self.gate_proof.give(self.home / STATES)
         done = subprocess.run(
             [str(part) for part in command],
             cwd=cwd or self.directory,
@@ -77,7 +54,7 @@ class Desk:
             timeout=120,
             check=False,
         )
-        self.gate_proof.take(self.home)
+        self.gate_proof.take(self.home / STATES)
         return done
 
     def lifecycle(self, *arguments: object, **how: object) -> subprocess.CompletedProcess[str]:
@@ -88,7 +65,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, gate_proof: GateProof) -> Iterator[Desk]:
+def desk(tmp_path: Path, gate_proof) -> Iterator[Desk]:
     (tmp_path / "home").mkdir()
     with ModelServer(building(1)) as server:
         yield Desk(tmp_path, server, gate_proof)

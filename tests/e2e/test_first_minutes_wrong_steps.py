@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import os
 import shutil
@@ -15,6 +16,8 @@ import click
 import pytest
 
 from lifecycle.cli.main import COMMANDS, commands
+from lifecycle.journal.location import JOURNAL_NAME, state_directory
+from lifecycle.journal.sqlite import SqliteJournal
 from lifecycle.offline import ModelServer
 from lifecycle.offline.building import building
 
@@ -60,9 +63,13 @@ class Newcomer:
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
+def newcomer(tmp_path: Path, gate_proof) -> Iterator[Newcomer]:
     with ModelServer(building(1)) as server:
-        yield Newcomer(tmp_path, server)
+        made = Newcomer(tmp_path, server)
+        states = tmp_path / "home/.local/state/lifecycle"
+        gate_proof.give(states)
+        yield made
+        gate_proof.take(states)
 
 
 def helped(done: subprocess.CompletedProcess[str], *words: str, status: int = 2) -> None:
@@ -102,8 +109,9 @@ def test_a_directory_that_is_not_there(newcomer: Newcomer, command: str) -> None
 def test_a_project_inside_anothers_state_directory(newcomer: Newcomer) -> None:
     """Also where this project's own state would be somewhere else."""
     states = newcomer.directory / "states"
-    newcomer.lifecycle("run", "app", "--state-dir", states, "--max-iterations", "1")
-    (state,) = (path for path in states.iterdir() if path.is_dir())
+    state = state_directory(newcomer.project, states, {})
+    state.mkdir(parents=True)
+    asyncio.run(open_and_close(state / JOURNAL_NAME))
     inside = state / "inside"
     inside.mkdir()
     (inside / "app_spec.txt").write_text("Anything.\n")
@@ -113,14 +121,20 @@ def test_a_project_inside_anothers_state_directory(newcomer: Newcomer) -> None:
     assert [path.name for path in inside.iterdir()] == ["app_spec.txt"]
 
 
+async def open_and_close(path: Path) -> None:
+    await (await SqliteJournal.open(path)).close()
+
+
 @pytest.mark.parametrize("home", ["/proc", "/dev/null"])
-def test_a_home_that_cannot_be_written(newcomer: Newcomer, home: str) -> None:
+def test_a_home_that_cannot_be_written(newcomer: Newcomer, home: str, gate_proof) -> None:
     helped(newcomer.lifecycle("run", "app", HOME=home), "LIFECYCLE_STATE_DIR", status=5)
     helped(newcomer.lifecycle("skill", "install", "--user", HOME=home), home, status=2 if home == "/dev/null" else 5)
     elsewhere = str(newcomer.directory / "states")
+    gate_proof.give(Path(elsewhere))
     agent = {"CLAUDE_CONFIG_DIR": str(newcomer.directory / "claude"), "LIFECYCLE_STATE_DIR": elsewhere}
-    done = newcomer.lifecycle("run", "app", "--continue-delay", "0", HOME=home, **agent)
-    assert done.returncode == 0, done.stderr
+    done = newcomer.lifecycle("run", "app", "--max-iterations", "1", HOME=home, **agent)
+    assert done.returncode == 3, done.stderr
+    assert (newcomer.project / "feature_list.json").is_file()
 
 
 @pytest.fixture
