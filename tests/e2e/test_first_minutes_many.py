@@ -8,6 +8,8 @@ import os
 import random
 import threading
 import time
+from collections import Counter
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -17,15 +19,20 @@ from lifecycle import RunResult, SessionManager, StopReason
 from lifecycle.agent.leash_control import SESSION_MARKER
 from lifecycle.agent.options import AgentSettings
 from lifecycle.agent.sdk_agent import SdkAgent
+from lifecycle.events import Event
 from lifecycle.journal.sqlite import SqliteJournal
 from lifecycle.offline import ModelServer
 from lifecycle.offline.building import building
+from lifecycle.ports import Observer
 
 MANAGERS = 20
 AT_ONCE = 5
 """How many go on at once afterwards: an agent is a process of 200 MB."""
 
 FEATURES = 1
+
+EVENTS = 30
+"""A little more than a run has, so that some come to their end."""
 
 
 class Host:
@@ -35,7 +42,7 @@ class Host:
         self._directory = directory
         self._server = server
 
-    def manager(self, number: int) -> SessionManager:
+    def manager(self, number: int, *observers: Observer) -> SessionManager:
         home = self._directory / str(number)
         project = home / "app"
         project.mkdir(parents=True, exist_ok=True)
@@ -43,15 +50,28 @@ class Host:
         environment = {**self._server.environment(), "HOME": str(home), "CLAUDE_CONFIG_DIR": str(home / "claude")}
         # The gate is proven once, for all of them.
         agent = SdkAgent(AgentSettings(env=environment, state_dir=self._directory / "gate"), project)
-        return SessionManager(project, agent=agent, state_dir=home / "state", continue_delay=0.1)
+        return SessionManager(project, agent=agent, state_dir=home / "state", continue_delay=0.1, observers=observers)
 
-    async def whole(self, number: int) -> RunResult:
-        async with self.manager(number) as session:
+    async def whole(self, number: int, *observers: Observer) -> RunResult:
+        async with self.manager(number, *observers) as session:
             return await session.run_until_shutdown()
 
-    async def cut_off(self, number: int, after_s: float, *, twice: bool) -> str:
-        """Start, cancel after a while, tell what became of it."""
-        driving = asyncio.create_task(self.whole(number))
+    async def cut_off(self, number: int, events: int, after_s: float, *, twice: bool) -> str:
+        """Start, cancel a moment after that many events, tell what became of it.
+
+        Counted in events, so that a busy machine moves the moments as it moves everything else.
+        """
+        told, reached = count(1), asyncio.Event()
+
+        def watch(_event: Event) -> None:
+            if next(told) >= events:
+                reached.set()
+
+        driving = asyncio.create_task(self.whole(number, watch))
+        waiting = asyncio.create_task(reached.wait())
+        if events:
+            await asyncio.wait({driving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         await asyncio.wait({driving}, timeout=after_s)
         for _ in range(1 + twice):
             driving.cancel()
@@ -104,16 +124,17 @@ async def test_twenty_managers_cancelled_at_random_moments_leak_nothing_and_can_
 ) -> None:
     async with ModelServer(building(FEATURES)) as server:
         host = Host(tmp_path, server)
-        await host.cut_off(0, 0.0, twice=False)  # what is loaded once and stays: executors, sockets, modules
+        await host.cut_off(0, 0, 0.0, twice=False)  # what is loaded once and stays: executors, sockets, modules
         await host.whole(0)
         before = await settled(held())
 
         ends = await asyncio.gather(
             *(
-                host.cut_off(number, dice.uniform(0.0, 25.0), twice=dice.random() < 0.3)
+                host.cut_off(number, dice.randrange(EVENTS), dice.uniform(0.0, 0.5), twice=dice.random() < 0.3)
                 for number in range(1, MANAGERS + 1)
             )
         )
+        print(Counter(ends))
         assert "cancelled" in ends
         assert await settled(before) == before
         requests = len(server.requests)
