@@ -64,11 +64,11 @@ def install(directory: Path | None, is_user: bool, is_forced: bool, is_json: boo
         raise click.UsageError("give either DIR or --user")
     if directory is None:
         home = _claude_home()
-        shown = str(home)
+        shown = "anywhere"
     else:
         ensure_project_dir(directory)
         home = directory / ".claude"
-        shown = str(directory)
+        shown = f"in {directory}"
     installed = install_skill(home / "skills", is_forced=is_forced)
     if is_json:
         print_document(
@@ -95,8 +95,10 @@ def _words(installed: Installed, shown: str) -> list[str]:
     hints = []
     if installed.kept:
         hints.append("Kept files were changed by hand; --force replaces them and keeps yours as NAME.orig.")
+    if "replaced" in installed.changes.values():
+        hints.append("What you had changed is kept beside each replaced file, as NAME.orig.")
     if installed.previous is None:
-        hints.append(f"Claude Code, started in {shown}, finds it by itself; ask it to resume or start a project.")
+        hints.append(f"Claude Code, started {shown}, finds it by itself; ask it to resume or start a project.")
     return [first, *changed, *hints]
 
 

@@ -148,6 +148,7 @@ def test_the_command_says_what_it_did(desk) -> None:
     assert set(document["files"].values()) == {"unchanged"}
     user = desk.lifecycle("skill", "install", "--user", CLAUDE_CONFIG_DIR=str(desk.home / "claude"))
     assert (desk.home / "claude/skills/autonomous-session-manager/SKILL.md").is_file(), user.stderr
+    assert "started anywhere" in user.stdout
     for wrong in ((), (project, "--user"), (desk.directory / "nowhere",)):
         refused = desk.lifecycle("skill", "install", *wrong)
         assert (refused.returncode, refused.stdout) == (2, "")
