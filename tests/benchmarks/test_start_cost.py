@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 IMPORT_LIMIT_S = 0.15
 HEAVY = {"claude_agent_sdk", "mcp", "anyio", "pydantic", "starlette", "structlog", "rich", "psutil", "h11", "click"}
 
@@ -41,6 +43,7 @@ def test_the_names_that_a_host_uses_load_no_library_that_is_slow() -> None:
     assert not {name.split(".")[0] for name in loaded} & HEAVY
 
 
+@pytest.mark.alone
 def test_importing_costs_less_than_what_every_program_of_this_kind_imports() -> None:
     nothing = cost_s("pass")
     own = cost_s("import lifecycle") - nothing

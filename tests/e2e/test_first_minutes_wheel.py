@@ -1,12 +1,12 @@
 """The wheel alone, in environments that have never seen the source tree, on every Python that we say we run on.
 
 With this Python the dependencies are taken from this environment. For the others that can be had (on PATH, or where
-pyenv keeps them) everything is installed anew, all at once, and the demo is begun while other tests run. Those that
-cannot be had are skipped.
+pyenv keeps them) everything is installed anew. Those that cannot be had are skipped.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,8 +14,6 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,70 +25,42 @@ HERE = "{}.{}".format(*sys.version_info)
 PYTHONS = [HERE, *(each for each in ("{}.{}".format(*version) for version in TESTED_PYTHONS) if each != HERE)]
 
 
-def run(*command: object, cwd: Path, timeout_s: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*command: object, cwd: Path, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
     """In a home of its own, with nothing of this tree on any path."""
     home = cwd / "home"
     home.mkdir(exist_ok=True)
-    env = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **environment}
+    env = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
     return subprocess.run(
         [str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout_s, check=False
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what git knows, so that nothing which happens to lie about gets in."""
-    place = tmp_path_factory.mktemp("wheel")
-    source = place / "source"
-    names = subprocess.run(
-        ["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
-    ).stdout.split(b"\0")
-    for name in filter(None, map(os.fsdecode, names)):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, source / name)
-    built = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(place), str(source)],
-        capture_output=True, text=True, timeout=280, check=False,
-    )
-    assert built.returncode == 0, built.stderr
+    """Built once, whichever worker comes first."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "wheel"
+    with place.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.is_dir():
+            build(place.with_suffix(".part")).rename(place)
     (found,) = place.glob("*.whl")
     return found
 
 
-class Installed:
-    """An environment with the wheel: its interpreter, and how the demo went that is run in it."""
-
-    def __init__(self, version: str, wheel: Path, place: Path) -> None:
-        self._version = version
-        self._wheel = wheel
-        self.place = place
-        self.python = place / "env/bin/python"
-        self.ready: Future[None]
-        self.demo: Future[subprocess.CompletedProcess[str]]
-
-    def begin(self, pool: ThreadPoolExecutor) -> None:
-        self.ready = pool.submit(self._install)
-        self.demo = pool.submit(self._demo)
-
-    def _install(self) -> None:
-        env = self.place / "env"
-        if self._version == HERE:
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", env], check=True)
-            (site,) = env.glob("lib/python*/site-packages")
-            # As a path only: the links to source trees that lie in there count for nobody but its own interpreter.
-            (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-            what = ["--no-deps", self._wheel]
-        else:
-            subprocess.run([interpreter(self._version), "-m", "venv", "--without-pip", env], check=True)
-            what = ["--no-compile", "-c", ROOT / "constraints.txt", self._wheel]
-        command = [sys.executable, "-m", "pip", "--python", self.python, "install", "-q", *what]
-        without_this_tree = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        subprocess.run([str(part) for part in command], env=without_this_tree, check=True, timeout=280)
-
-    def _demo(self) -> subprocess.CompletedProcess[str]:
-        self.ready.result()
-        return run(self.python.parent / "lifecycle", "demo", "demo", cwd=self.place)
+def build(place: Path) -> Path:
+    """From what git knows, so that nothing which happens to lie about gets in."""
+    source = place / "source"
+    listed = ["git", "ls-files", "-z", "-co", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
+    for name in filter(None, map(os.fsdecode, names)):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(place), str(source)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert built.returncode == 0, built.stderr
+    return place
 
 
 def interpreter(version: str) -> str | None:
@@ -104,34 +74,25 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-@pytest.fixture(scope="module")
-def installed(
-    request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Installed]]:
-    selected = {item.callspec.params.get("environment") for item in request.session.items if hasattr(item, "callspec")}
-    found = {
-        version: Installed(version, wheel, tmp_path_factory.mktemp(f"python{version}"))
-        for version in PYTHONS
-        if version in selected and (version == HERE or interpreter(version))
-    }
-    with ThreadPoolExecutor(2 * len(found)) as pool:
-        for each in found.values():
-            each.begin(pool)
-        yield found
-
-
-@pytest.fixture(params=PYTHONS)
-def environment(request: pytest.FixtureRequest, installed: dict[str, Installed]) -> Installed:
-    if request.param not in installed:
-        pytest.skip(f"no Python {request.param} on this machine")
-    installed[request.param].ready.result()
-    return installed[request.param]
-
-
-@pytest.fixture
-def python(environment: Installed) -> Path:
-    """The interpreter of an environment that has the wheel."""
-    return environment.python
+def installed(version: str, wheel: Path, env: Path) -> Path:
+    """The interpreter of a new environment with the wheel."""
+    program = sys.executable if version == HERE else interpreter(version)
+    if program is None:
+        pytest.skip(f"no Python {version} on this machine")
+    subprocess.run([program, "-m", "venv", "--without-pip", env], check=True)
+    what: list[object] = ["--no-compile", "-c", ROOT / "constraints.txt", wheel]
+    if version == HERE:
+        (site,) = env.glob("lib/python*/site-packages")
+        # As a path only: the links to source trees that lie in there count for nobody but its own interpreter.
+        (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        what = ["--no-deps", wheel]
+    command = [sys.executable, "-m", "pip", "--python", env / "bin/python", "install", "-q", *what]
+    without_this_tree = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(part) for part in command], env=without_this_tree, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return env / "bin/python"
 
 
 def test_everything_that_is_no_python_is_in_the_wheel(wheel: Path) -> None:
@@ -147,46 +108,57 @@ def test_everything_that_is_no_python_is_in_the_wheel(wheel: Path) -> None:
     assert not [name for name in inside if name.startswith(("tests/", "diagrams/"))]
 
 
-def test_it_is_the_wheel_that_runs(python: Path, tmp_path: Path) -> None:
-    done = run(python, "-c", "import lifecycle, states; print(lifecycle.__file__, states.__file__)", cwd=tmp_path)
-    assert done.stdout.count(str(python.parent.parent)) == 2, done.stderr
+@pytest.mark.parametrize("version", PYTHONS)
+def test_everything_works_from_the_wheel(version: str, wheel: Path, tmp_path: Path) -> None:
+    """One environment a Python, and in it all that needs nothing but the wheel."""
+    python = installed(version, wheel, tmp_path / "env")
+    it_is_the_wheel_that_runs(python, version, tmp_path)
+    the_commands_work(python.parent / "lifecycle", tmp_path)
+    the_references_are_current_there_too(python, tmp_path)
+    the_demo_builds_its_program(python, tmp_path)
+    a_hosts_program_is_type_checked_strictly_against_it(python, tmp_path)
 
 
-def test_the_commands_work(python: Path, tmp_path: Path) -> None:
-    command = python.parent / "lifecycle"
-    for arguments in (["--version"], ["run", "--help"]):
-        assert run(command, *arguments, cwd=tmp_path).returncode == 0
-    assert run(command, "init", "app", "--yes", cwd=tmp_path).returncode == 0
-    installed = run(command, "skill", "install", "app", cwd=tmp_path)
-    assert installed.returncode == 0, installed.stderr
-    doctor = json.loads(run(command, "doctor", "app", "--json", cwd=tmp_path).stdout)
+def it_is_the_wheel_that_runs(python: Path, version: str, cwd: Path) -> None:
+    done = run(python, "-c", "import sys, lifecycle, states; print(lifecycle.__file__, states.__file__, sys.version)", cwd=cwd)
+    own, pure, is_of = done.stdout.split(maxsplit=2)
+    assert own.startswith(str(cwd / "env")), done.stderr
+    assert pure.startswith(str(cwd / "env"))
+    assert is_of.startswith(f"{version}.")
+
+
+def the_commands_work(command: Path, cwd: Path) -> None:
+    for arguments in (["--version"], ["run", "--help"], ["init", "app", "--yes"], ["skill", "install", "app"]):
+        done = run(command, *arguments, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+    assert (cwd / "app/.claude/skills/autonomous-session-manager/references/CONFIGURATION.md").is_file()
+    doctor = json.loads(run(command, "doctor", "app", "--json", cwd=cwd).stdout)
     assert {each["name"] for each in doctor["findings"] if each["verdict"] == "mend"} == {"credentials"}
 
 
-def test_the_references_are_current_there_too(python: Path, tmp_path: Path) -> None:
-    done = run(python, "-m", "lifecycle.skill.reference", "--check", cwd=tmp_path)
+def the_references_are_current_there_too(python: Path, cwd: Path) -> None:
+    done = run(python, "-m", "lifecycle.skill.reference", "--check", cwd=cwd)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
-def test_a_hosts_program_is_type_checked_strictly_against_it(python: Path, tmp_path: Path) -> None:
+def the_demo_builds_its_program(python: Path, cwd: Path) -> None:
+    done = run(python.parent / "lifecycle", "demo", "demo", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    assert "complete" in done.stdout
+    again = run(python, "-m", "lifecycle.skill.examples.reading", "demo", cwd=cwd)
+    assert again.stdout.splitlines()[-1].startswith(tuple("123456789")), again.stderr
+
+
+def a_hosts_program_is_type_checked_strictly_against_it(python: Path, cwd: Path) -> None:
     """The examples as a host's own files; and a mistake in one is found, so the types are really there."""
-    host = tmp_path / "host"
+    host = cwd / "host"
     host.mkdir()
     for name in ("plain", "script", "several", "stop_policy", "prompts", "agent", "reading"):
         shutil.copy(ROOT / f"lifecycle/skill/examples/{name}.py", host / f"host_{name}.py")
     wrong = host / "wrong.py"
     wrong.write_text("from lifecycle import detect_session_type\n\nanswer: int = detect_session_type('.')\n")
-    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "--cache-dir", tmp_path / "cache"]
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "--cache-dir", cwd / "cache"]
     found = run(*mypy, *sorted(path.name for path in host.glob("*.py")), cwd=host)
-    (error, _) = found.stdout.splitlines()
+    error, _count = found.stdout.splitlines()
     assert error.startswith("wrong.py:3: error: ")
     assert 'has type "SessionType"' in error
-
-
-def test_the_demo_builds_its_program(environment: Installed, tmp_path: Path) -> None:
-    """Last, since it was begun first."""
-    done = environment.demo.result()
-    assert done.returncode == 0, done.stderr
-    assert "complete" in done.stdout
-    again = run(environment.python, "-m", "lifecycle.skill.examples.reading", "demo", cwd=environment.place)
-    assert again.stdout.splitlines()[-1].startswith(tuple("123456789")), again.stderr
