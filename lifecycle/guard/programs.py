@@ -31,7 +31,7 @@ from lifecycle.guard.syntax.tree import (
     Simple,
     Word,
 )
-from lifecycle.guard.values import ANY, ENV, NAME, SPLIT, is_known, shown
+from lifecycle.guard.values import ANY, ENV, NAME, SPLIT, is_known, may_vanish, shown
 
 __all__ = ["Analysis", "Program"]
 
@@ -88,7 +88,7 @@ class Analysis(ControlFlow):
         Raises:
             Refused: the judge's, or a construct that cannot be resolved.
         """
-        self._state = self.walk(script, self._state)
+        self._state = self.walk_lines(script, self._state)
         while True:
             waiting = [name for name in self._defined if name not in self._called]
             if not waiting:
@@ -109,12 +109,12 @@ class Analysis(ControlFlow):
         command = script.items[0].command
         if isinstance(command, Pipeline):
             command = command.commands[-1]
-        return self._output_of(last) if isinstance(command, Simple) else ANY
+        return self._output_of(last) if isinstance(command, Simple) and _is_printed(command.redirections) else ANY
 
     def _last_of(self, script: Script, state: State) -> Call | None:
         """The program that ran last in the script, if it was one and no function."""
         self._last = None
-        self.walk(script, state)
+        self.walk_apart(script, state)
         last = self._last
         self._last = None
         return last
@@ -141,11 +141,15 @@ class Analysis(ControlFlow):
             raise Refused("depth", f"functions call each other more than {_CALLS_MAX} deep; write them flatter")
         self._called.add(name)
         self._calling.append(name)
-        outer = self.expander.positional
-        open_ended = arguments is None or any(SPLIT in argument for argument in arguments)
+        outer = self.expander.positional, self.expander.is_called
+        open_ended = arguments is None or any(SPLIT in argument or may_vanish(argument) for argument in arguments)
         self.expander.positional = None if open_ended else tuple(arguments or ())
+        self.expander.is_called = arguments is not None
+        self.returns.append([])
         state = joined_states(*self.run_command(body, state))
-        self.expander.positional = outer
+        for returned in self.returns.pop():
+            state = joined_states(state, returned)
+        self.expander.positional, self.expander.is_called = outer
         self._calling.pop()
         return state
 
@@ -177,9 +181,12 @@ class Analysis(ControlFlow):
         function = state.functions.get(name)
         if function is not None:
             body, certain = function
+            before = state.copy()
             if not certain:
                 self._judge_call(call)
             state = self._call(name, body, call.arguments, state)
+            if not certain:
+                state = joined_states(state, before)
             self._last = None
             return state, state
         self._judge_call(call)
@@ -188,6 +195,8 @@ class Analysis(ControlFlow):
         if name in ("break", "continue"):
             for loop in self.loops:
                 loop.append(state.copy())
+        elif name == "return" and self.returns:
+            self.returns[-1].append(state.copy())
         elif name in _ASSIGNING:
             self._assigning(call, state)
         self._last = call
@@ -207,9 +216,10 @@ class Analysis(ControlFlow):
     def _judge_text(self, text: str, call: Call) -> None:
         self.steps += 10
         inner = State(call.directories, (), dict.fromkeys(self._state.variables, ANY), {})
-        outer, self.expander.positional = self.expander.positional, None
-        self.walk(parse(text), inner)
-        self.expander.positional = outer
+        outer = self.expander.positional, self.expander.is_called, self.returns
+        self.expander.positional, self.expander.is_called, self.returns = None, True, []
+        self.walk_lines(parse(text), inner)
+        self.expander.positional, self.expander.is_called, self.returns = outer
 
     def _assigning(self, call: Call, state: State) -> None:
         """Builtins whose arguments are assignments or names; their rule has accepted the arguments."""
@@ -219,6 +229,8 @@ class Analysis(ControlFlow):
                 continue
             name = name.rstrip("+")
             self.check_assignment(name, value if equals else ANY, state)
+            if call.program == "unset" and name in state.functions:
+                state.functions[name] = (state.functions[name][0], False)
             if call.program == "read" or not equals:
                 state.variables[name] = ANY if call.program in ("read", "local", "unset") else state.variables.get(name, ENV)
             else:
@@ -254,7 +266,7 @@ class Analysis(ControlFlow):
     def _cd(self, call: Call, state: State) -> State:
         """The state after a `cd` that succeeds. Refused when the intended directory is outside."""
         arguments = [argument for argument in call.arguments if argument not in ("-L", "-P", "--")]
-        if not arguments:
+        if not arguments or may_vanish(arguments[0]):
             call.refuse("without a directory it goes home", "'cd DIR' inside the project is accepted")
         target = arguments[0]
         if target == "-":
@@ -273,6 +285,15 @@ class Analysis(ControlFlow):
 
     def check_redirections(self, redirections: Sequence[Redirection], state: State) -> None:
         check_redirections(redirections, self.expander, self._project, state)
+
+
+def _is_printed(redirections: Sequence[Redirection]) -> bool:
+    """Whether what the program prints, and nothing else, still reaches its standard output."""
+    return all(
+        redirection.operator.startswith("<")
+        or (redirection.descriptor == "2" and redirection.operator == ">" and redirection.target.bare == "/dev/null")
+        for redirection in redirections
+    )
 
 
 def _literal_name(word: Word) -> str:

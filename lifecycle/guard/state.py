@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass
 
 from lifecycle.guard.syntax.tree import Command
-from lifecycle.guard.values import ANY, ENV, NUM
+from lifecycle.guard.values import ANY, ENV, MAYBE, NUM
 
 __all__ = ["State", "joined_states"]
 
-_NUMBER = re.compile(f"-?[0-9{NUM}]+\\Z")
+_NUMBER = re.compile(f"-?[0-9{NUM}]+{MAYBE}?\\Z")
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ def _joined_value(one: str, other: str) -> str:
     if one == other:
         return one
     if _NUMBER.match(one) and _NUMBER.match(other):
-        return NUM
+        return NUM + MAYBE if MAYBE in one + other else NUM
     if ENV in (one, other) and _NUMBER.match(other if one == ENV else one):
         return ENV
     return ANY
