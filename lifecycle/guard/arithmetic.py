@@ -32,6 +32,7 @@ _INITIAL = re.compile(f"\\s*([A-Za-z_][A-Za-z0-9_]*)\\s*=\\s*-?[0-9{NUM}]+\\s*(?
 # Numbers by nature, or names that no environment has: those of its variables are written in capitals.
 _NEVER_TEXT = re.compile(r"RANDOM|SRANDOM|SECONDS|EPOCHSECONDS|LINENO|UID|EUID|PPID|SHLVL|OPTIND|BASHPID|BASH_SUBSHELL|(?!\w+_proxy|npm_)[a-z][a-z0-9_]*")
 _DEPTH_MAX = 8
+_VARIABLES_MAX = 64
 
 
 def assigned_names(expression: str) -> list[str]:
@@ -83,6 +84,8 @@ def _check(expression: str, variables: Mapping[str, str], known: bool, depth: in
 
 def _check_all(variables: Mapping[str, str]) -> None:
     """The environment's text may be the name of any variable of the script: none may hold a substitution."""
+    if len(variables) > _VARIABLES_MAX:
+        raise Refused("arithmetic", "a variable of the environment is evaluated beside too many of the script's; assign it first")
     for value in variables.values():
         _check(value, variables, False, 1)
 

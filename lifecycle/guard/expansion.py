@@ -23,7 +23,19 @@ from lifecycle.guard.syntax.tree import (
     Text,
     Word,
 )
-from lifecycle.guard.values import ANY, ENV, JOB, MAYBE, NAME, NUM, SPLIT, assigned, fields_of, is_known, sheltered
+from lifecycle.guard.values import (
+    ANY,
+    ENV,
+    JOB,
+    MAYBE,
+    NAME,
+    NUM,
+    SPLIT,
+    assigned,
+    fields_of,
+    is_known,
+    sheltered,
+)
 
 __all__ = ["Expander"]
 

@@ -79,6 +79,7 @@ class Analysis(ControlFlow):
         self._calling: list[str] = []
         self._defined: dict[str, Command] = {}
         self._called: set[str] = set()
+        self._readonly: dict[str, int] = {}  # name -> how many calls deep it is so
         self._last: Call | None = None
         self.programs: list[Program] = []
 
@@ -125,6 +126,8 @@ class Analysis(ControlFlow):
             refusal = environment.refusal_of(name, value, self._project, directory)
             if refusal:
                 raise Refused("environment", refusal)
+        if name in self._readonly:
+            raise Refused("readonly", f"the variable {name} is readonly, so that it keeps its value; choose another name")
 
     def define(self, command: Function, state: State) -> None:
         name = command.name
@@ -151,6 +154,7 @@ class Analysis(ControlFlow):
             state = joined_states(state, returned)
         self.expander.positional, self.expander.is_called = outer
         self._calling.pop()
+        self._readonly = {key: depth for key, depth in self._readonly.items() if depth <= len(self._calling)}
         return state
 
     def run_simple(self, command: Simple, state: State) -> tuple[State, State]:
@@ -238,6 +242,10 @@ class Analysis(ControlFlow):
                 known = value if not self._calling and "+" not in argument.partition("=")[0] else ANY
                 state.variables[name] = known
             state.variables.pop(name + "[]", None)
+            if call.program == "readonly" or (
+                call.program in ("declare", "typeset", "local") and any(re.match(r"-\w*r", option) for option in call.arguments)
+            ):
+                self._readonly[name] = 0 if call.program == "readonly" else len(self._calling)
 
     def _assign(self, assignment: Assignment, state: State) -> None:
         if isinstance(assignment.value, tuple):

@@ -6,6 +6,7 @@ Owns which forms of them evaluate a string as code or change the shell.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
@@ -26,7 +27,7 @@ _DECLARATION = re.compile(r"([A-Za-z_]\w*)\+?=|([A-Za-z_]\w*)\Z", re.DOTALL)
 
 def test(call: Call) -> None:
     """Tests on files, strings and numbers; none that evaluates a name."""
-    for argument, following in zip(call.arguments, [*call.arguments[1:], "]"], strict=True):
+    for argument, following in pairwise([*call.arguments, "]"]):
         if argument in _EVALUATING:
             call.refuse(f"{argument} evaluates its operand, which can run commands", '[ -n "$name" ] is accepted')
         if SPLIT in argument and ANY in argument:
