@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from lifecycle.guard.refusal import Refused
 from lifecycle.guard.values import ENV, JOB, MAYBE, NUM
 
-__all__ = ["TEXT_OF_BASH", "assigned_names", "check_expression"]
+__all__ = ["TEXT_OF_BASH", "assigned_names", "base_of", "check_expression"]
 
 _NAMES = re.compile(r"(?<![0-9A-Za-z_#@])[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNED = re.compile(
@@ -55,12 +55,19 @@ def check_expression(expression: str, variables: Mapping[str, str], known: bool 
     Raises:
         Refused: rule "arithmetic".
     """
-    _check(expression, variables, known, 0)
+    if _check(expression, variables, known, 0):
+        _check_all(variables)
 
 
-def _check(expression: str, variables: Mapping[str, str], known: bool, depth: int) -> None:
+def base_of(name: str) -> str:
+    """What an arithmetic expression sees in a name that the script did not assign: a number, or the environment's text."""
+    return NUM if _NEVER_TEXT.fullmatch(name) else ENV
+
+
+def _check(expression: str, variables: Mapping[str, str], known: bool, depth: int) -> bool:
+    """Whether the environment's text is evaluated, directly or through a variable."""
     if expression.isdigit():
-        return
+        return False
     bare = expression.replace("[", "").replace("]", "") if known else expression
     if depth > _DEPTH_MAX or not _SAFE.match(bare) or _GLUED.search(expression):
         raise Refused(
@@ -75,11 +82,10 @@ def _check(expression: str, variables: Mapping[str, str], known: bool, depth: in
             raise Refused("arithmetic", f"${name} holds text, which bash would evaluate; use a variable with a number")
         value = variables.get(name)
         if value is not None:
-            _check(value, variables, False, depth + 1)
-        elif name not in ours and not _NEVER_TEXT.fullmatch(name):
+            is_foreign = _check(value, variables, False, depth + 1) or is_foreign
+        elif name not in ours and base_of(name) == ENV:
             is_foreign = True
-    if is_foreign and depth == 0:
-        _check_all(variables)
+    return is_foreign
 
 
 def _check_all(variables: Mapping[str, str]) -> None:

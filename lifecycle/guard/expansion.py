@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from lifecycle.guard.arithmetic import TEXT_OF_BASH, assigned_names, check_expression
+from lifecycle.guard.arithmetic import TEXT_OF_BASH, assigned_names, base_of, check_expression
 from lifecycle.guard.names import names
-from lifecycle.guard.state import State
+from lifecycle.guard.state import State, joined_values
 from lifecycle.guard.syntax.tree import (
     Arithmetic,
     Parameter,
@@ -116,7 +116,8 @@ class Expander:
         check_expression(text, state.variables)
         for name in assigned_names(text):
             self._nested.check_assignment(name, NUM, state)
-            state.variables[name] = NUM
+            # perhaps not reached, or only in the process that opens a file
+            state.variables[name] = joined_values(state.variables.get(name, base_of(name)), NUM)
             state.variables.pop(name + "[]", None)
 
     def _text(self, parts: Sequence[Part], state: State, splitting: bool) -> str:
@@ -174,7 +175,7 @@ class Expander:
         if operator in (":+", "+"):
             alternative = assigned(argument, self._home)
             return alternative if value and is_known(value) else (ENV if _HARMLESS.match(alternative) else ANY)
-        return _trimmed(value, operator, part.argument)
+        return _trimmed(value, operator, part)
 
     def _default(self, value: str, default: str) -> str:
         if value and is_known(value):
@@ -235,10 +236,13 @@ def _is_all(part: Part) -> bool:
 _LITERAL = re.compile(r"[\w.-]+\Z")
 
 
-def _trimmed(value: str, operator: str, pattern: Sequence[Part]) -> str:
+def _trimmed(value: str, operator: str, parameter: Parameter) -> str:
     """What the operators that cut, replace and change case leave, for the forms that scripts use; ANY for all else."""
+    pattern = parameter.argument
     if not is_known(value) or not all(isinstance(part, Text) for part in pattern):
         return ENV if value == ENV and operator[0] != "/" else ANY
+    if len(pattern) > 1 or any(isinstance(part, Text) and part.quoted != parameter.quoted for part in pattern):
+        return ANY  # quotes in the pattern decide what acts in it
     text = "".join(part.text for part in pattern if isinstance(part, Text))
     if operator in ("%", "%%") and _LITERAL.match(text) and value.endswith(text):
         return value[: -len(text)]

@@ -19,7 +19,7 @@ from lifecycle.guard.names import names
 from lifecycle.guard.paths import is_inside, joined
 from lifecycle.guard.redirections import check_redirections
 from lifecycle.guard.refusal import Refused
-from lifecycle.guard.state import State, joined_states
+from lifecycle.guard.state import State, joined_states, joined_values
 from lifecycle.guard.syntax import parse
 from lifecycle.guard.syntax.tree import (
     Assignment,
@@ -79,6 +79,7 @@ class Analysis(ControlFlow):
         self._calling: list[str] = []
         self._defined: dict[str, Command] = {}
         self._called: set[str] = set()
+        self._locals: list[dict[str, str]] = []  # of each call: name -> what it hides
         self._readonly: dict[str, int] = {}  # name -> how many calls deep it is so
         self._last: Call | None = None
         self.programs: list[Program] = []
@@ -146,12 +147,15 @@ class Analysis(ControlFlow):
         self._calling.append(name)
         outer = self.expander.positional, self.expander.is_called
         open_ended = arguments is None or any(SPLIT in argument or may_vanish(argument) for argument in arguments)
+        self._locals.append({})
         self.expander.positional = None if open_ended else tuple(arguments or ())
         self.expander.is_called = arguments is not None
         self.returns.append([])
         state = joined_states(*self.run_command(body, state))
         for returned in self.returns.pop():
             state = joined_states(state, returned)
+        for hidden, value in self._locals.pop().items():
+            state.variables[hidden] = joined_values(value, state.variables.get(hidden, ENV))
         self.expander.positional, self.expander.is_called = outer
         self._calling.pop()
         self._readonly = {key: depth for key, depth in self._readonly.items() if depth <= len(self._calling)}
@@ -188,7 +192,8 @@ class Analysis(ControlFlow):
             before = state.copy()
             if not certain:
                 self._judge_call(call)
-            state = self._call(name, body, call.arguments, state)
+            arguments = [argument + SPLIT if NAME in argument and not call.is_one_field(at) else argument for at, argument in enumerate(call.arguments)]
+            state = self._call(name, body, arguments, state)
             if not certain:
                 state = joined_states(state, before)
             self._last = None
@@ -233,6 +238,8 @@ class Analysis(ControlFlow):
                 continue
             name = name.rstrip("+")
             self.check_assignment(name, value if equals else ANY, state)
+            if call.program in ("local", "declare", "typeset") and self._locals:
+                self._locals[-1].setdefault(name, state.variables.get(name, ENV))
             if call.program == "unset" and name in state.functions:
                 state.functions[name] = (state.functions[name][0], False)
             if call.program == "read" or not equals:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from lifecycle.guard.syntax.tree import Command
 from lifecycle.guard.values import ANY, ENV, MAYBE, NUM
 
-__all__ = ["State", "joined_states"]
+__all__ = ["State", "joined_states", "joined_values"]
 
 _NUMBER = re.compile(f"-?[0-9{NUM}]+{MAYBE}?\\Z")
 
@@ -47,7 +47,7 @@ def joined_states(first: State, second: State) -> State:
     if second.directories != directories:
         directories = tuple(dict.fromkeys(first.directories + second.directories))
     variables = {
-        name: _joined_value(first.variables.get(name, ENV), second.variables.get(name, ENV))
+        name: joined_values(first.variables.get(name, ENV), second.variables.get(name, ENV))
         for name in {*first.variables, *second.variables}
     }
     functions = {}
@@ -59,7 +59,8 @@ def joined_states(first: State, second: State) -> State:
     return State(directories, previous if first.previous and second.previous else (), variables, functions)
 
 
-def _joined_value(one: str, other: str) -> str:
+def joined_values(one: str, other: str) -> str:
+    """What a variable holds whichever of the two it was given."""
     if one == other:
         return one
     if _NUMBER.match(one) and _NUMBER.match(other):

@@ -27,12 +27,13 @@ _DECLARATION = re.compile(r"([A-Za-z_]\w*)\+?=|([A-Za-z_]\w*)\Z", re.DOTALL)
 
 def test(call: Call) -> None:
     """Tests on files, strings and numbers; none that evaluates a name."""
-    for argument, following in pairwise([*call.arguments, "]"]):
+    for at, (argument, following) in enumerate(pairwise([*call.arguments, "]"])):
         if argument in _EVALUATING:
             call.refuse(f"{argument} evaluates its operand, which can run commands", '[ -n "$name" ] is accepted')
         if SPLIT in argument and ANY in argument:
             call.refuse(f"the operand {shown(argument)!r} could be several", "quote it")
-        if following not in _JOINING and _could_be_evaluating(argument):
+        is_alone = following in _JOINING and (NAME not in argument or call.is_one_field(at))
+        if not is_alone and _could_be_evaluating(argument):
             call.refuse(f"{shown(argument)!r} before {shown(following)!r} could be an operator that evaluates it", "write the operator")
 
 
