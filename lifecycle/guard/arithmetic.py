@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from lifecycle.guard.refusal import Refused
 from lifecycle.guard.values import ENV, JOB, MAYBE, NUM
 
-__all__ = ["TEXT_OF_BASH", "assigned_names", "base_of", "check_expression"]
+__all__ = ["TEXT_OF_BASH", "assigned_names", "base_of", "check_expression", "initialised"]
 
 _NAMES = re.compile(r"(?<![0-9A-Za-z_#@])[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNED = re.compile(
@@ -60,8 +60,8 @@ def check_expression(expression: str, variables: Mapping[str, str], known: bool 
 
 
 def base_of(name: str) -> str:
-    """What an arithmetic expression sees in a name that the script did not assign: a number, or the environment's text."""
-    return NUM if _NEVER_TEXT.fullmatch(name) else ENV
+    """What a name holds that the script did not assign: the environment's text, or nothing but perhaps a number."""
+    return NUM + MAYBE if _NEVER_TEXT.fullmatch(name) else ENV
 
 
 def _check(expression: str, variables: Mapping[str, str], known: bool, depth: int) -> bool:
@@ -76,7 +76,7 @@ def _check(expression: str, variables: Mapping[str, str], known: bool, depth: in
             "numbers, and variables that hold numbers, are accepted in arithmetic",
         )
     is_foreign = ENV in expression
-    ours = _initialised(expression)
+    ours = initialised(expression)
     for name in _NAMES.findall(expression):
         if TEXT_OF_BASH.fullmatch(name):
             raise Refused("arithmetic", f"${name} holds text, which bash would evaluate; use a variable with a number")
@@ -96,7 +96,7 @@ def _check_all(variables: Mapping[str, str]) -> None:
         _check(value, variables, False, 1)
 
 
-def _initialised(expression: str) -> set[str]:
+def initialised(expression: str) -> set[str]:
     """The names that the expression sets to numbers before anything else, as `for ((i = 0; ...))` does."""
     names: set[str] = set()
     found = _INITIAL.match(expression)

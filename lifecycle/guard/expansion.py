@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from lifecycle.guard.arithmetic import TEXT_OF_BASH, assigned_names, base_of, check_expression
+from lifecycle.guard.arithmetic import TEXT_OF_BASH, assigned_names, base_of, check_expression, initialised
 from lifecycle.guard.names import names
 from lifecycle.guard.state import State, joined_values
 from lifecycle.guard.syntax.tree import (
@@ -101,8 +101,14 @@ class Expander:
             if not isinstance(part, Text):
                 self._part(part, state)
 
-    def expression(self, parts: Sequence[Part], state: State) -> None:
-        """Judge an arithmetic expression and note what it assigns."""
+    def expression(self, parts: Sequence[Part], state: State, *, certain: bool = False) -> None:
+        """Judge an arithmetic expression and note what it assigns.
+
+        Args:
+            parts: the expression.
+            state: where it stands.
+            certain: whether it is a command, so that what it sets first is set in this very process.
+        """
         self._nested.may_abort(state)
         pieces: list[str] = []
         for part in parts:
@@ -114,10 +120,11 @@ class Expander:
             pieces.append(value)
         text = "".join(pieces)
         check_expression(text, state.variables)
+        first = initialised(text) if certain else ()
         for name in assigned_names(text):
             self._nested.check_assignment(name, NUM, state)
             # perhaps not reached, or only in the process that opens a file
-            state.variables[name] = joined_values(state.variables.get(name, base_of(name)), NUM)
+            state.variables[name] = NUM if name in first else joined_values(state.variables.get(name, base_of(name)), NUM)
             state.variables.pop(name + "[]", None)
 
     def _text(self, parts: Sequence[Part], state: State, splitting: bool) -> str:

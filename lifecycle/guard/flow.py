@@ -161,12 +161,12 @@ class ControlFlow:
         if isinstance(command, For):
             return self._for(command, state)
         if isinstance(command, ArithmeticFor):
-            self.expander.expression(command.header, state)
+            self.expander.expression(command.header, state, certain=True)
             return self._repeated(command.body, state)
         if isinstance(command, Case):
             return self._case(command, state)
         if isinstance(command, ArithmeticCommand):
-            self.expander.expression(command.parts, state)
+            self.expander.expression(command.parts, state, certain=True)
         elif isinstance(command, Conditional):
             check_conditional(command, self.expander, state)
         elif isinstance(command, Function):

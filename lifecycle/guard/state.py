@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lifecycle.guard.arithmetic import base_of
 from lifecycle.guard.syntax.tree import Command
 from lifecycle.guard.values import ANY, ENV, MAYBE, NUM
 
@@ -47,7 +48,7 @@ def joined_states(first: State, second: State) -> State:
     if second.directories != directories:
         directories = tuple(dict.fromkeys(first.directories + second.directories))
     variables = {
-        name: joined_values(first.variables.get(name, ENV), second.variables.get(name, ENV))
+        name: joined_values(first.variables.get(name, base_of(name)), second.variables.get(name, base_of(name)))
         for name in {*first.variables, *second.variables}
     }
     functions = {}

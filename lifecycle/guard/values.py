@@ -42,6 +42,7 @@ _FROM_EXPANSION = {code: shelter for code, shelter in _SHELTER.items() if chr(co
 _ACTING = re.compile("[{*?\\[~ \t\n\udd00-\uddff]")
 _GLOB = re.compile(r"[*?]+|\[[^\]/]+\]")
 _SEQUENCE = re.compile(r"(-?\d{1,9}|[A-Za-z])\.\.(-?\d{1,9}|[A-Za-z])(?:\.\.-?\d{1,9})?\Z")
+_USER = re.compile(r"~[A-Za-z0-9_+-]+\Z")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _FIELDS_MAX = 64
 _TRIES_MAX = 16
@@ -124,7 +125,9 @@ def _tildes(text: str, home: str) -> str:
 
 def _tilde(text: str, home: str) -> str:
     user, slash, rest = text.partition("/")
-    return (home if user == "~" else "/" + ENV) + slash + rest
+    if user == "~":
+        return home + slash + rest
+    return ("/" + ENV if _USER.match(user) else ANY) + slash + rest  # ~'x' is no user's directory, but text
 
 
 def _braces(text: str) -> list[str]:

@@ -40,7 +40,7 @@ AROUND = [
     "for ((i=0; i<1; i++)); do {}; done", "for w in $( {}); do ls; done", "select w in a; do {}; break; done",
     "case x in a) {};; *) ls;; esac", "case x in\n(a|b)\n{}\n;;\nesac", "case $( {}) in a) ls;; esac", "case x in a) ls;& b) {};; esac",
     "coproc {{ {}; }}",
-    "ls $( {})", 'ls "$( {})"', 'ls "a $(ls "$( {})") b"', "ls $(\n{}\n)", "ls $({} # )\n)", "ls <( {})", "cat < <( {})", "ls > >( {})",
+    "ls $( {})", 'ls "$( {})"', 'ls "a $(ls "$( {})") b"', "ls $(\n{}\n)", "ls $( {} # )\n)", "ls <( {})", "cat < <( {})", "ls > >( {})",
     "ls ${{x:-$( {})}}", 'ls "${{x:-$( {})}}"', "ls ${{x#$( {})}}", "ls ${{x/a/$( {})}}", 'ls "${{x:+a$( {})b}}"', "x=$( {})", 'x="$( {})" ls', "a=(1 $( {}))",
     "ls > /dev/null 2>&1 $( {})", "cat <<< $( {})", '[ -n "$( {})" ]', "[[ -n $( {}) ]]", "[[ x =~ ^(a|$( {}))$ ]]", "ls {{a,$( {})}}",
     "cat <<EOF\n$( {})\nEOF", "cat <<-EOF\n\t$( {})\n\tEOF", "cat <<EOF\n${{x:-$( {})}}\nEOF\nls", "{} <<'EOF'\n$(it's `not` run)\nEOF\n",
