@@ -56,6 +56,11 @@ class Call:
         if not self.inside(path):
             self.refuse(f"{what} {shown(path)!r} is not certainly inside the project", "a literal path inside it is accepted")
 
+    def is_one_field(self, at: int) -> bool:
+        """Whether the argument is certainly one: it is quoted, so that what a glob found in it earlier is one name."""
+        raw = self.raw[at] if len(self.raw) == len(self.arguments) else ""
+        return len(raw) > 1 and raw[0] == raw[-1] == '"' and '"' not in raw[1:-1]
+
     def require_directory_inside(self) -> None:
         """Refuse a program that reads its orders from the directory, started from a directory outside."""
         if not all(is_inside(directory, self.project, directory) for directory in self.directories):

@@ -9,7 +9,7 @@ import re
 
 from lifecycle.guard.names import names
 from lifecycle.guard.paths import is_inside
-from lifecycle.guard.values import is_known, shown
+from lifecycle.guard.values import ENV, NUM, is_known, shown
 
 __all__ = ["refusal_of"]
 
@@ -18,8 +18,17 @@ _SHELL = names(
     POSIXLY_CORRECT GLOBIGNORE EXECIGNORE FIGNORE FUNCNEST HISTFILE HISTCONTROL HISTTIMEFORMAT INPUTRC TMOUT
     MAIL MAILPATH MAILCHECK TEXTDOMAIN TEXTDOMAINDIR NLSPATH LOCPATH GCONV_PATH GLIBC_TUNABLES RES_OPTIONS
     HOSTALIASES LOCALDOMAIN TZDIR GETCONF_DIR MALLOC_TRACE SEGFAULT_OUTPUT_NAME TERMINFO TERMINFO_DIRS
-    TERMCAP LD AUXV UID EUID PPID GROUPS DIRSTACK _"""
+    TERMCAP LD AUXV UID EUID PPID GROUPS DIRSTACK _ LINENO FUNCNAME PIPESTATUS HISTCMD SRANDOM EPOCHSECONDS
+    EPOCHREALTIME"""
 )
+# bash evaluates what is assigned to some of these, and all of them hold another value later.
+_NUMERIC = names(
+    """RANDOM SECONDS OPTIND OPTERR COLUMNS LINES SHLVL HISTSIZE HISTFILESIZE"""
+)
+_NUMBER = re.compile(f"[0-9{NUM}]*\\Z")
+_LOCALE = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+")
+# In other character sets a backslash can be the second half of a character, and quotes end elsewhere.
+_UTF8_OR_ASCII = re.compile(f"(?:(?:C|POSIX|[a-z]{{2,3}}(?:_[A-Z]{{2}})?)\\.(?:UTF-?8|utf-?8)|C|POSIX|en(?:_[A-Z]{{2}})?|{ENV})?\\Z")
 _STARTED_BY_OTHERS = names(
     """PAGER MANPAGER MANOPT LESS LESSOPEN LESSCLOSE LESSKEY LESSKEYIN LESSEDIT EDITOR VISUAL FCEDIT
     SUDO_EDITOR SELECTED_EDITOR BROWSER ASKPASS SSH_ASKPASS SSH_ASKPASS_REQUIRE SUDO_ASKPASS SSH_AUTH_SOCK
@@ -77,6 +86,10 @@ def refusal_of(name: str, value: str, project: str, directory: str) -> str | Non
         return _path(name, value, project, directory)
     if name == "BROWSER" and value == "none":
         return None
+    if name in _NUMERIC and not _NUMBER.match(value):
+        return f"the variable {name} is bash's own, which evaluates what it is given; a number is accepted"
+    if _LOCALE.fullmatch(name) and not _UTF8_OR_ASCII.match(value):
+        return f"the variable {name} changes how bash reads the command; C and UTF-8 locales are accepted"
     if name.startswith("GIT_"):
         return _git(name, value, project, directory)
     if name in _REFUSED_NAMES or _REFUSED_PATTERNS.fullmatch(name):

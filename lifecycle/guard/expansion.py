@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from lifecycle.guard.arithmetic import assigned_names, check_expression
+from lifecycle.guard.arithmetic import TEXT_OF_BASH, assigned_names, base_of, check_expression, initialised
 from lifecycle.guard.names import names
-from lifecycle.guard.state import State
+from lifecycle.guard.state import State, joined_values
 from lifecycle.guard.syntax.tree import (
     Arithmetic,
     Parameter,
@@ -23,15 +23,27 @@ from lifecycle.guard.syntax.tree import (
     Text,
     Word,
 )
-from lifecycle.guard.values import ANY, ENV, JOB, NAME, NUM, SPLIT, assigned, fields_of, is_known, sheltered
+from lifecycle.guard.values import (
+    ANY,
+    ENV,
+    JOB,
+    MAYBE,
+    NAME,
+    NUM,
+    SPLIT,
+    assigned,
+    fields_of,
+    is_known,
+    sheltered,
+)
 
 __all__ = ["Expander"]
 
 _VALUE_MAX_CHARS = 2_000
 _NUMBERS = names(
-    """? # $ RANDOM SRANDOM SECONDS LINENO EPOCHSECONDS UID EUID PPID BASHPID SHLVL COLUMNS LINES OPTIND
-    BASH_SUBSHELL"""
+    """? # $ RANDOM SRANDOM SECONDS LINENO EPOCHSECONDS UID EUID PPID BASHPID SHLVL OPTIND BASH_SUBSHELL"""
 )
+_HARMLESS = re.compile(f"[0-9{NUM}]*\\Z")  # what a script may put in place of a missing variable without choosing its text
 
 
 class Nested(Protocol):
@@ -45,14 +57,22 @@ class Nested(Protocol):
         """Refuse a variable that changes what programs do."""
         ...
 
+    def may_abort(self, state: State) -> None:
+        """Note that an error here gives up the rest of the line."""
+        ...
+
 
 class Expander:
-    """Expansion for one analysis; `home` and the positional parameters are its only context."""
+    """Expansion for one analysis; `home` and the positional parameters are its only context.
+
+    `positional` is None where they are not known; `is_called` tells whether the command itself chose them.
+    """
 
     def __init__(self, nested: Nested, home: str) -> None:
         self._nested = nested
         self._home = home
         self.positional: tuple[str, ...] | None = None
+        self.is_called = False
 
     def fields(self, word: Word, state: State) -> list[str]:
         """The fields of a word in a command."""
@@ -81,8 +101,15 @@ class Expander:
             if not isinstance(part, Text):
                 self._part(part, state)
 
-    def expression(self, parts: Sequence[Part], state: State) -> None:
-        """Judge an arithmetic expression and note what it assigns."""
+    def expression(self, parts: Sequence[Part], state: State, *, certain: bool = False) -> None:
+        """Judge an arithmetic expression and note what it assigns.
+
+        Args:
+            parts: the expression.
+            state: where it stands.
+            certain: whether it is a command, so that what it sets first is set in this very process.
+        """
+        self._nested.may_abort(state)
         pieces: list[str] = []
         for part in parts:
             if isinstance(part, Text):
@@ -93,9 +120,11 @@ class Expander:
             pieces.append(value)
         text = "".join(pieces)
         check_expression(text, state.variables)
+        first = initialised(text) if certain else ()
         for name in assigned_names(text):
             self._nested.check_assignment(name, NUM, state)
-            state.variables[name] = NUM
+            # perhaps not reached, or only in the process that opens a file
+            state.variables[name] = NUM if name in first else joined_values(state.variables.get(name, base_of(name)), NUM)
             state.variables.pop(name + "[]", None)
 
     def _text(self, parts: Sequence[Part], state: State, splitting: bool) -> str:
@@ -142,6 +171,7 @@ class Expander:
             return value if value == NUM else ANY
         argument = self._text(part.argument, state, splitting=False)
         if operator in (":=", "="):
+            self._nested.may_abort(state)  # ${1:=x} is an error
             self._nested.check_assignment(part.name, assigned(argument, self._home), state)
             state.variables[part.name] = ANY
             return ANY
@@ -151,21 +181,22 @@ class Expander:
             return value
         if operator in (":+", "+"):
             alternative = assigned(argument, self._home)
-            return alternative if value and is_known(value) else (ENV if is_known(alternative) else ANY)
-        return _trimmed(value, operator, part.argument)
+            return alternative if value and is_known(value) else (ENV if _HARMLESS.match(alternative) else ANY)
+        return _trimmed(value, operator, part)
 
     def _default(self, value: str, default: str) -> str:
         if value and is_known(value):
             return value
         if value == "":
             return default
-        return ENV if value == ENV and is_known(default) else ANY
+        return ENV if value == ENV and _HARMLESS.match(default) else ANY
 
     def _plain(self, part: Parameter, state: State) -> str:
         """The value of the parameter before its operator acts."""
         name = part.name
         if part.subscript is not None:
-            return ANY if name in state.variables or name + "[]" in state.variables else ENV
+            is_ours = name in state.variables or name + "[]" in state.variables or TEXT_OF_BASH.fullmatch(name)
+            return ANY if is_ours else ENV
         if name in state.variables:
             return state.variables[name]
         if name in _NUMBERS:
@@ -178,7 +209,7 @@ class Expander:
             return JOB
         if name.isdigit() and name != "0" and self.positional is not None:
             return self.positional[int(name) - 1] if int(name) <= len(self.positional) else ""
-        if name in ("_", "BASH_COMMAND", "BASH_EXECUTION_STRING", "OLDPWD", "REPLY", "DIRSTACK") or name in "@*":
+        if TEXT_OF_BASH.fullmatch(name) or name in "@*" or (name.isdigit() and self.is_called):
             return ANY
         return ENV
 
@@ -186,7 +217,7 @@ class Expander:
         """The fields of `$@` and of a whole array, alone in a word; None for every other parameter."""
         if part.name in ("@", "*") and part.subscript is None:
             if self.positional is None:
-                return [ENV + SPLIT]
+                return [(ANY if self.is_called else ENV) + SPLIT]
             if part.name == "@" and part.quoted:
                 return list(self.positional)
             return [ANY + SPLIT]
@@ -194,7 +225,7 @@ class Expander:
             return None
         elements = state.variables.get(part.name + "[]")
         if elements is None:
-            return [(ANY if part.name in state.variables else ENV) + SPLIT]
+            return [self._plain(part, state) + SPLIT]
         if not part.quoted or part.subscript[0].text == "*":  # type: ignore[union-attr]
             return [ANY + SPLIT]
         return elements.split("\0")[:-1]
@@ -212,16 +243,19 @@ def _is_all(part: Part) -> bool:
 _LITERAL = re.compile(r"[\w.-]+\Z")
 
 
-def _trimmed(value: str, operator: str, pattern: Sequence[Part]) -> str:
+def _trimmed(value: str, operator: str, parameter: Parameter) -> str:
     """What the operators that cut, replace and change case leave, for the forms that scripts use; ANY for all else."""
+    pattern = parameter.argument
     if not is_known(value) or not all(isinstance(part, Text) for part in pattern):
-        return ENV if value == ENV else ANY
+        return ENV if value == ENV and operator[0] != "/" else ANY
+    if len(pattern) > 1 or any(isinstance(part, Text) and part.quoted != parameter.quoted for part in pattern):
+        return ANY  # quotes in the pattern decide what acts in it
     text = "".join(part.text for part in pattern if isinstance(part, Text))
     if operator in ("%", "%%") and _LITERAL.match(text) and value.endswith(text):
         return value[: -len(text)]
     if operator == "##" and text == "*/":
         return value.rpartition("/")[2]
-    if operator in ("%", "%%") and text == ".*" and NAME not in value and "/" not in value and "." in value[1:]:
+    if operator in ("%", "%%") and text == ".*" and NAME not in value and value[:1] not in (".", MAYBE) and "/" not in value and "." in value[1:]:
         return value[: value.rfind(".")] if operator == "%" else value[: value.find(".", 1)]
     if operator in ("/", "//"):
         return _replaced(value, operator, text)

@@ -24,6 +24,7 @@ from lifecycle.guard.syntax.tree import (
     Function,
     Group,
     If,
+    Item,
     Loop,
     Pipeline,
     Redirected,
@@ -49,6 +50,8 @@ class ControlFlow:
 
     def __init__(self) -> None:
         self.loops: list[list[State]] = []
+        self.returns: list[list[State]] = []
+        self._aborted: list[State] = []
         self.steps = 0
 
     # -- the analysis's part
@@ -69,24 +72,54 @@ class ControlFlow:
         """Refuse a variable that changes what programs do."""
         raise NotImplementedError
 
+    def may_abort(self, state: State) -> None:
+        """Note that bash may give up the rest of the line here, and go on with the next one."""
+        self._aborted.append(state.copy())
+
     # -- control flow
+
+    def walk_lines(self, script: Script, state: State) -> State:
+        """The state after a whole text, which bash reads and runs line by line."""
+        outer, self._aborted = self._aborted, []
+        for item in script.items:
+            state = self._item(item, state)
+            if item.ends_line:
+                state = _joined([state, *self._aborted])
+                self._aborted = []
+        self._aborted = outer
+        return state
+
+    def walk_apart(self, script: Script, state: State) -> State:
+        """The state after a script in a subshell, which an error ends."""
+        length = len(self._aborted)
+        state = self.walk(script, state)
+        del self._aborted[length:]
+        return state
 
     def walk(self, script: Script, state: State) -> State:
         """The state after all commands of the script."""
         for item in script.items:
-            if item.background:
-                self.run_command(item.command, state.copy())
-            else:
-                ok, failed = self.run_command(item.command, state)
-                state = joined_states(ok, failed)
+            state = self._item(item, state)
         return state
+
+    def _item(self, item: Item, state: State) -> State:
+        if item.background:
+            self._apart(item.command, state)
+            return state
+        return joined_states(*self.run_command(item.command, state))
+
+    def _apart(self, command: Command, state: State) -> None:
+        """A command in a process of its own."""
+        length = len(self._aborted)
+        self.run_command(command, state.copy())
+        del self._aborted[length:]
 
     def _outcome(self, script: Script, state: State) -> tuple[State, State]:
         """Like `_script`, keeping apart whether the last command succeeded."""
         outcome = (state, state)
         for item in script.items:
             if item.background:
-                self.run_command(item.command, state.copy())
+                self._apart(item.command, state)
                 outcome = (state, state)
             else:
                 outcome = self.run_command(item.command, state)
@@ -98,18 +131,24 @@ class ControlFlow:
         if self.steps > STEPS_MAX:
             raise Refused("size", "the script is too large to be judged; split it into several commands")
         if isinstance(command, Simple):
-            return self.run_simple(command, state)
+            if not command.redirections:
+                return self.run_simple(command, state)
+            before = state.copy()
+            ok, failed = self.run_simple(command, state)
+            return ok, joined_states(failed, before)  # nothing runs if a file cannot be opened
         if isinstance(command, AndOr):
             return self._and_or(command, state)
         if isinstance(command, Pipeline):
             return self._pipeline(command, state)
         if isinstance(command, Redirected):
             self.check_redirections(command.redirections, state)
-            return self.run_command(command.command, state)
+            before = state.copy()
+            ok, failed = self.run_command(command.command, state)
+            return ok, joined_states(failed, before)
         if isinstance(command, Group):
             if not command.subshell:
                 return self._outcome(command.body, state)
-            self.walk(command.body, state.copy())
+            self.walk_apart(command.body, state.copy())
             return state, state
         state = self._compound(command, state)
         return state, state
@@ -122,19 +161,19 @@ class ControlFlow:
         if isinstance(command, For):
             return self._for(command, state)
         if isinstance(command, ArithmeticFor):
-            self.expander.expression(command.header, state)
+            self.expander.expression(command.header, state, certain=True)
             return self._repeated(command.body, state)
         if isinstance(command, Case):
             return self._case(command, state)
         if isinstance(command, ArithmeticCommand):
-            self.expander.expression(command.parts, state)
+            self.expander.expression(command.parts, state, certain=True)
         elif isinstance(command, Conditional):
             check_conditional(command, self.expander, state)
         elif isinstance(command, Function):
             self.define(command, state)
         elif isinstance(command, Coprocess):
             self.check_assignment(command.name, ANY, state)
-            self.run_command(command.body, state.copy())
+            self._apart(command.body, state)
             state.variables[command.name] = ANY
         return state
 
@@ -146,8 +185,9 @@ class ControlFlow:
                 failed = joined_states(failed, also_failed)
             else:
                 also_ok, failed = self.run_command(following, failed.copy())
-                ok = ok if _leaves(following) else joined_states(ok, also_ok)
-                failed = ok if _leaves(following) else failed
+                leaves = _leaves(following, bool(self.returns))
+                ok = ok if leaves else joined_states(ok, also_ok)
+                failed = ok if leaves else failed
         return ok, failed
 
     def _pipeline(self, command: Pipeline, state: State) -> tuple[State, State]:
@@ -155,7 +195,7 @@ class ControlFlow:
             ok, failed = self.run_command(command.commands[0], state)
             return (failed, ok) if command.negated else (ok, failed)
         for part in command.commands:
-            self.run_command(part, state.copy())
+            self._apart(part, state)
         return state, state
 
     def _if(self, command: If, state: State) -> State:
@@ -269,11 +309,13 @@ def check_conditional(command: Conditional, expander: Expander, state: State) ->
                 check_expression(value, state.variables, known=False)
 
 
-def _leaves(command: Command) -> bool:
+def _leaves(command: Command, in_function: bool) -> bool:
     """Whether nothing after the command runs: `cd DIR || exit`."""
-    if isinstance(command, Group) and not command.subshell and command.body.items:
+    if isinstance(command, Group) and not command.subshell and command.body.items and not command.body.items[-1].background:
         command = command.body.items[-1].command
-    return isinstance(command, Simple) and bool(command.words) and command.words[0].bare in ("exit", "return")
+    if not isinstance(command, Simple) or not command.words or command.redirections:
+        return False
+    return command.words[0].bare == "exit" or (in_function and command.words[0].bare == "return")
 
 
 def _joined(states: Sequence[State]) -> State:

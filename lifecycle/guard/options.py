@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lifecycle.guard.call import Call
-from lifecycle.guard.values import NAME, SPLIT, may_be_option, shown
+from lifecycle.guard.values import NAME, SPLIT, may_be_option, may_vanish, shown
 
 __all__ = ["Options", "Scanned"]
 
@@ -75,6 +75,8 @@ class Options:
             if argument == "--":
                 operands.extend(arguments[at:])
                 break
+            if may_vanish(argument):
+                call.refuse(f"the argument {shown(argument)!r} could be nothing", "quote it, with some text before it")
             if not argument.startswith("-") or argument == "-":
                 if may_be_option(argument) and not open_operands:
                     call.refuse(f"the argument {shown(argument)!r} could be an option", "put '--' before it, or quote it literally")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 
-from lifecycle.guard.values import ANY, ENV, NAME, SPLIT
+from lifecycle.guard.values import ANY, ENV, JOB, MAYBE, NAME, NUM, SPLIT
 
 __all__ = ["absolute", "is_inside", "joined"]
 
-_OPEN = re.compile(f"[{ANY}{ENV}{SPLIT}]")
+_OPEN = re.compile(f"[{ANY}{ENV}{SPLIT}{JOB}]")
+# An output that is missing makes "$(...)/x" absolute, and takes a component from before a "..".
+_SHIFTED = re.compile(f"[{NAME}{NUM}{MAYBE}]*{MAYBE}[{NAME}{NUM}{MAYBE}]*/|(?:.*/)?\\.\\.(?:/|\\Z)", re.DOTALL)
 _DOTS = re.compile(f"\\.+{NAME}[.{NAME}]*\\Z")
 
 
@@ -48,6 +50,10 @@ def is_inside(path: str, project: str, directory: str) -> bool:
     """
     if not path or path[0] == "~" or _OPEN.search(path):
         return False
+    if MAYBE in path:
+        if _SHIFTED.match(path):
+            return False
+        path = path.replace(MAYBE, "")
     if NAME in path and any(_DOTS.match(part) for part in path.split("/")):
         return False
     if directory == project and "/" not in path and path != "..":

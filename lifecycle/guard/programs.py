@@ -19,7 +19,7 @@ from lifecycle.guard.names import names
 from lifecycle.guard.paths import is_inside, joined
 from lifecycle.guard.redirections import check_redirections
 from lifecycle.guard.refusal import Refused
-from lifecycle.guard.state import State, joined_states
+from lifecycle.guard.state import State, joined_states, joined_values
 from lifecycle.guard.syntax import parse
 from lifecycle.guard.syntax.tree import (
     Assignment,
@@ -31,7 +31,7 @@ from lifecycle.guard.syntax.tree import (
     Simple,
     Word,
 )
-from lifecycle.guard.values import ANY, ENV, NAME, SPLIT, is_known, shown
+from lifecycle.guard.values import ANY, ENV, NAME, SPLIT, is_known, may_vanish, shown
 
 __all__ = ["Analysis", "Program"]
 
@@ -79,6 +79,8 @@ class Analysis(ControlFlow):
         self._calling: list[str] = []
         self._defined: dict[str, Command] = {}
         self._called: set[str] = set()
+        self._locals: list[dict[str, str]] = []  # of each call: name -> what it hides
+        self._readonly: dict[str, int] = {}  # name -> how many calls deep it is so
         self._last: Call | None = None
         self.programs: list[Program] = []
 
@@ -88,7 +90,7 @@ class Analysis(ControlFlow):
         Raises:
             Refused: the judge's, or a construct that cannot be resolved.
         """
-        self._state = self.walk(script, self._state)
+        self._state = self.walk_lines(script, self._state)
         while True:
             waiting = [name for name in self._defined if name not in self._called]
             if not waiting:
@@ -109,12 +111,12 @@ class Analysis(ControlFlow):
         command = script.items[0].command
         if isinstance(command, Pipeline):
             command = command.commands[-1]
-        return self._output_of(last) if isinstance(command, Simple) else ANY
+        return self._output_of(last) if isinstance(command, Simple) and _is_printed(command.redirections) else ANY
 
     def _last_of(self, script: Script, state: State) -> Call | None:
         """The program that ran last in the script, if it was one and no function."""
         self._last = None
-        self.walk(script, state)
+        self.walk_apart(script, state)
         last = self._last
         self._last = None
         return last
@@ -125,6 +127,8 @@ class Analysis(ControlFlow):
             refusal = environment.refusal_of(name, value, self._project, directory)
             if refusal:
                 raise Refused("environment", refusal)
+        if name in self._readonly:
+            raise Refused("readonly", f"the variable {name} is readonly, so that it keeps its value; choose another name")
 
     def define(self, command: Function, state: State) -> None:
         name = command.name
@@ -141,12 +145,20 @@ class Analysis(ControlFlow):
             raise Refused("depth", f"functions call each other more than {_CALLS_MAX} deep; write them flatter")
         self._called.add(name)
         self._calling.append(name)
-        outer = self.expander.positional
-        open_ended = arguments is None or any(SPLIT in argument for argument in arguments)
+        outer = self.expander.positional, self.expander.is_called
+        open_ended = arguments is None or any(SPLIT in argument or may_vanish(argument) for argument in arguments)
+        self._locals.append({})
         self.expander.positional = None if open_ended else tuple(arguments or ())
+        self.expander.is_called = arguments is not None
+        self.returns.append([])
         state = joined_states(*self.run_command(body, state))
-        self.expander.positional = outer
+        for returned in self.returns.pop():
+            state = joined_states(state, returned)
+        for hidden, value in self._locals.pop().items():
+            state.variables[hidden] = joined_values(value, state.variables.get(hidden, ENV))
+        self.expander.positional, self.expander.is_called = outer
         self._calling.pop()
+        self._readonly = {key: depth for key, depth in self._readonly.items() if depth <= len(self._calling)}
         return state
 
     def run_simple(self, command: Simple, state: State) -> tuple[State, State]:
@@ -177,9 +189,13 @@ class Analysis(ControlFlow):
         function = state.functions.get(name)
         if function is not None:
             body, certain = function
+            before = state.copy()
             if not certain:
                 self._judge_call(call)
-            state = self._call(name, body, call.arguments, state)
+            arguments = [argument + SPLIT if NAME in argument and not call.is_one_field(at) else argument for at, argument in enumerate(call.arguments)]
+            state = self._call(name, body, arguments, state)
+            if not certain:
+                state = joined_states(state, before)
             self._last = None
             return state, state
         self._judge_call(call)
@@ -188,6 +204,8 @@ class Analysis(ControlFlow):
         if name in ("break", "continue"):
             for loop in self.loops:
                 loop.append(state.copy())
+        elif name == "return" and self.returns:
+            self.returns[-1].append(state.copy())
         elif name in _ASSIGNING:
             self._assigning(call, state)
         self._last = call
@@ -207,9 +225,10 @@ class Analysis(ControlFlow):
     def _judge_text(self, text: str, call: Call) -> None:
         self.steps += 10
         inner = State(call.directories, (), dict.fromkeys(self._state.variables, ANY), {})
-        outer, self.expander.positional = self.expander.positional, None
-        self.walk(parse(text), inner)
-        self.expander.positional = outer
+        outer = self.expander.positional, self.expander.is_called, self.returns
+        self.expander.positional, self.expander.is_called, self.returns = None, True, []
+        self.walk_lines(parse(text), inner)
+        self.expander.positional, self.expander.is_called, self.returns = outer
 
     def _assigning(self, call: Call, state: State) -> None:
         """Builtins whose arguments are assignments or names; their rule has accepted the arguments."""
@@ -219,6 +238,10 @@ class Analysis(ControlFlow):
                 continue
             name = name.rstrip("+")
             self.check_assignment(name, value if equals else ANY, state)
+            if call.program in ("local", "declare", "typeset") and self._locals:
+                self._locals[-1].setdefault(name, state.variables.get(name, ENV))
+            if call.program == "unset" and name in state.functions:
+                state.functions[name] = (state.functions[name][0], False)
             if call.program == "read" or not equals:
                 state.variables[name] = ANY if call.program in ("read", "local", "unset") else state.variables.get(name, ENV)
             else:
@@ -226,6 +249,10 @@ class Analysis(ControlFlow):
                 known = value if not self._calling and "+" not in argument.partition("=")[0] else ANY
                 state.variables[name] = known
             state.variables.pop(name + "[]", None)
+            if call.program == "readonly" or (
+                call.program in ("declare", "typeset", "local") and any(re.match(r"-\w*r", option) for option in call.arguments)
+            ):
+                self._readonly[name] = 0 if call.program == "readonly" else len(self._calling)
 
     def _assign(self, assignment: Assignment, state: State) -> None:
         if isinstance(assignment.value, tuple):
@@ -254,7 +281,7 @@ class Analysis(ControlFlow):
     def _cd(self, call: Call, state: State) -> State:
         """The state after a `cd` that succeeds. Refused when the intended directory is outside."""
         arguments = [argument for argument in call.arguments if argument not in ("-L", "-P", "--")]
-        if not arguments:
+        if not arguments or may_vanish(arguments[0]):
             call.refuse("without a directory it goes home", "'cd DIR' inside the project is accepted")
         target = arguments[0]
         if target == "-":
@@ -273,6 +300,15 @@ class Analysis(ControlFlow):
 
     def check_redirections(self, redirections: Sequence[Redirection], state: State) -> None:
         check_redirections(redirections, self.expander, self._project, state)
+
+
+def _is_printed(redirections: Sequence[Redirection]) -> bool:
+    """Whether what the program prints, and nothing else, still reaches its standard output."""
+    return all(
+        redirection.operator.startswith("<")
+        or (redirection.descriptor == "2" and redirection.operator == ">" and redirection.target.bare == "/dev/null")
+        for redirection in redirections
+    )
 
 
 def _literal_name(word: Word) -> str:

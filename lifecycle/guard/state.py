@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lifecycle.guard.arithmetic import base_of
 from lifecycle.guard.syntax.tree import Command
-from lifecycle.guard.values import ANY, ENV, NUM
+from lifecycle.guard.values import ANY, ENV, MAYBE, NUM
 
-__all__ = ["State", "joined_states"]
+__all__ = ["State", "joined_states", "joined_values"]
 
-_NUMBER = re.compile(f"-?[0-9{NUM}]+\\Z")
+_NUMBER = re.compile(f"-?[0-9{NUM}]+{MAYBE}?\\Z")
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ def joined_states(first: State, second: State) -> State:
     if second.directories != directories:
         directories = tuple(dict.fromkeys(first.directories + second.directories))
     variables = {
-        name: _joined_value(first.variables.get(name, ENV), second.variables.get(name, ENV))
+        name: joined_values(first.variables.get(name, base_of(name)), second.variables.get(name, base_of(name)))
         for name in {*first.variables, *second.variables}
     }
     functions = {}
@@ -59,11 +60,12 @@ def joined_states(first: State, second: State) -> State:
     return State(directories, previous if first.previous and second.previous else (), variables, functions)
 
 
-def _joined_value(one: str, other: str) -> str:
+def joined_values(one: str, other: str) -> str:
+    """What a variable holds whichever of the two it was given."""
     if one == other:
         return one
     if _NUMBER.match(one) and _NUMBER.match(other):
-        return NUM
+        return NUM + MAYBE if MAYBE in one + other else NUM
     if ENV in (one, other) and _NUMBER.match(other if one == ENV else one):
         return ENV
     return ANY

@@ -8,7 +8,8 @@ surrogates, which no command can contain, stand for what only running it would t
     SPLIT  the unknown text was not quoted: it can be no field or many
     NAME   part of a file's name, from a glob: no slash, no leading dot
     NUM    digits, perhaps with a minus sign
-    JOB    the process id of a background job (`$!`)
+    JOB    the process id of a background job (`$!`); nothing if there is none
+    MAYBE  the output before it may be missing: the program that prints it can fail
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-__all__ = ["ANY", "ENV", "JOB", "NAME", "NUM", "SPLIT", "assigned", "fields_of", "is_known", "may_be_option", "sheltered", "shown"]
+__all__ = [
+    "ANY", "ENV", "JOB", "MAYBE", "NAME", "NUM", "SPLIT", "assigned", "fields_of", "is_known", "may_be_option", "may_vanish",
+    "sheltered", "shown",
+]  # fmt: skip
 
 ANY = "\udc01"
 ENV = "\udc02"
@@ -24,9 +28,10 @@ SPLIT = "\udc03"
 NAME = "\udc04"
 NUM = "\udc05"
 JOB = "\udc06"
+MAYBE = "\udc07"
 
 _UNKNOWN = re.compile(f"[{ANY}{ENV}{SPLIT}]")
-_MARKER = re.compile("[\udc01-\udc06]+")
+_MARKER = re.compile("[\udc01-\udc07]+")
 
 # Characters that act only where they are not quoted travel as surrogates while they must not act.
 _ACTIVE = "{},*?[]~. \t\n"
@@ -37,6 +42,7 @@ _FROM_EXPANSION = {code: shelter for code, shelter in _SHELTER.items() if chr(co
 _ACTING = re.compile("[{*?\\[~ \t\n\udd00-\uddff]")
 _GLOB = re.compile(r"[*?]+|\[[^\]/]+\]")
 _SEQUENCE = re.compile(r"(-?\d{1,9}|[A-Za-z])\.\.(-?\d{1,9}|[A-Za-z])(?:\.\.-?\d{1,9})?\Z")
+_USER = re.compile(r"~[A-Za-z0-9_+-]+\Z")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _FIELDS_MAX = 64
 _TRIES_MAX = 16
@@ -82,6 +88,11 @@ def may_be_option(field: str) -> bool:
     return field.startswith(("-", ANY, ENV)) or SPLIT in field
 
 
+def may_vanish(field: str) -> bool:
+    """Whether the field could be empty, and so, unquoted, no field at all: the next one would take its place."""
+    return (JOB in field or MAYBE in field) and not field.strip(NAME + NUM + JOB + MAYBE)
+
+
 def shown(field: str) -> str:
     """The field for a person to read.
 
@@ -114,7 +125,9 @@ def _tildes(text: str, home: str) -> str:
 
 def _tilde(text: str, home: str) -> str:
     user, slash, rest = text.partition("/")
-    return (home if user == "~" else "/" + ENV) + slash + rest
+    if user == "~":
+        return home + slash + rest
+    return ("/" + ENV if _USER.match(user) else ANY) + slash + rest  # ~'x' is no user's directory, but text
 
 
 def _braces(text: str) -> list[str]:

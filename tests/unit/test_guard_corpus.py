@@ -41,6 +41,24 @@ def test_no_row_to_allow_is_refused(profile: str) -> None:
     assert refused == []
 
 
+def test_what_bash_reads_differently_than_it_looks_is_refused() -> None:
+    """Rows written from the policy alone, then by hand against bash 5.2 where it reads a text differently."""
+    let_through = [
+        (command, why) for command, why in rows("unseen-block.jsonl") if validate_command(command, "minimal", PROJECT, home="/root").allowed
+    ]
+    assert let_through == []
+
+
+def test_what_people_write_beside_such_tricks_passes() -> None:
+    """The same constructs, meant honestly."""
+    refused = [
+        (command, verdict.reason)
+        for command, _ in rows("unseen-allow.jsonl")
+        if not (verdict := validate_command(command, "minimal", PROJECT, home="/root")).allowed
+    ]
+    assert refused == []
+
+
 def test_what_minimal_allows_standard_allows_too() -> None:
     """The standard profile widens the minimal one."""
     refused = [
@@ -66,3 +84,5 @@ def test_the_corpus_is_as_large_as_promised() -> None:
     assert len(rows("minimal-allow.jsonl")) >= 670
     assert len(rows("standard-block.jsonl")) >= 245
     assert len(rows("standard-allow.jsonl")) >= 120
+    assert len(rows("unseen-block.jsonl")) >= 1050
+    assert len(rows("unseen-allow.jsonl")) >= 380

@@ -7,6 +7,7 @@ program that is found, so that a user's own `allow` cannot open it.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
@@ -24,6 +25,7 @@ _INTERPRETERS = names(
     """sh bash zsh dash ksh fish csh tcsh ash busybox perl ruby php lua tclsh osascript pwsh"""
 )
 _OPEN_MODE = re.compile(r"(?:[ug]*[oa][ugoa]*)?[+=][rxXst]*w[rwxXst]*|[ugoa]*[+=][rwxX]*s[rwxXst]*")
+_CREATORS = frozenset({"cp", "mkdir", "mv", "touch", "ln", "tee"})
 _ROOTS = re.compile(r"/+(?:\.{1,2}/*)*\*?|/+(?:bin|boot|dev|etc|home|lib\w*|opt|proc|root|run|sbin|srv|sys|usr|var)(?:/.*)?|~.*")
 
 
@@ -46,9 +48,19 @@ def check_always(call: Call) -> None:
         and call.arguments not in (["--version"], ["--help"])
     ):
         call.refuse("without a script it runs what it is fed, such as a download; no profile accepts it")
+    if name in _CREATORS and _plants_option(name, call.arguments):
+        call.refuse("a file's name that begins with '-' is an option to what finds it later", "another name is accepted")
     for argument in call.arguments:
         if name in ("cp", "mv", "tee", "install", "truncate", "ln") and argument.lstrip("-to").startswith(("/dev/sd", "/dev/nvme", "/dev/mem")):
             call.refuse(f"{shown(argument)!r} is a device; no profile accepts it")
+
+
+def _plants_option(name: str, arguments: Sequence[str]) -> bool:
+    """Whether a file would be named like an option, for a later `*` to find."""
+    operands = arguments[arguments.index("--") + 1 :] if "--" in arguments else ()
+    if name in ("cp", "mv"):
+        operands = operands[-1:]  # what is already there may be copied
+    return any("/-" in argument for argument in arguments) or any(operand.startswith("-") for operand in operands)
 
 
 def _rm(call: Call) -> None:

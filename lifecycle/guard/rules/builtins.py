@@ -6,14 +6,17 @@ Owns which forms of them evaluate a string as code or change the shell.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
-from lifecycle.guard.values import ANY, ENV, NUM, SPLIT, is_known, shown
+from lifecycle.guard.values import ANY, ENV, MAYBE, NAME, NUM, SPLIT, is_known, shown
 
 __all__ = ["command", "declare", "printf", "read", "return_", "set_", "source", "test", "type_", "unset", "wait"]
 
 _EVALUATING = frozenset({"-v", "-R"})
+_JOINING = names("= == != < > -eq -ne -lt -le -gt -ge -nt -ot -ef -a -o ) ]")
+_WILD = frozenset({ANY, ENV, NAME, SPLIT})
 _SET = re.compile(r"[-+](?:[abefhmuBCET]|eu|ue|euo|uo|eo|o|x|ex|eux|euxo|xe|exo)+\Z")
 _SET_NAMES = names(
     """errexit nounset pipefail noglob noclobber allexport errtrace functrace xtrace nounset posix"""
@@ -24,22 +27,28 @@ _DECLARATION = re.compile(r"([A-Za-z_]\w*)\+?=|([A-Za-z_]\w*)\Z", re.DOTALL)
 
 def test(call: Call) -> None:
     """Tests on files, strings and numbers; none that evaluates a name."""
-    previous_open = False
-    for argument in call.arguments:
+    for at, (argument, following) in enumerate(pairwise([*call.arguments, "]"])):
         if argument in _EVALUATING:
             call.refuse(f"{argument} evaluates its operand, which can run commands", '[ -n "$name" ] is accepted')
         if SPLIT in argument and ANY in argument:
             call.refuse(f"the operand {shown(argument)!r} could be several", "quote it")
-        is_open = argument.startswith((ANY, ENV)) and argument.strip(ANY + ENV + SPLIT) == ""
-        if is_open and previous_open and ANY in argument:
-            call.refuse("two unknown operands side by side could be an operator", "write the operator")
-        previous_open = is_open
+        is_alone = following in _JOINING and (NAME not in argument or call.is_one_field(at))
+        if not is_alone and _could_be_evaluating(argument):
+            call.refuse(f"{shown(argument)!r} before {shown(following)!r} could be an operator that evaluates it", "write the operator")
+
+
+def _could_be_evaluating(argument: str) -> bool:
+    """Whether unknown text, or the name of a file that a glob finds, could be -v or -R."""
+    if argument.isascii():
+        return False
+    pattern = "".join(".*" if character in _WILD else re.escape(character) for character in argument)
+    return any(re.fullmatch(pattern, operator) for operator in _EVALUATING)
 
 
 def return_(call: Call) -> None:
     """exit, return: with a number or nothing."""
     for argument in call.arguments:
-        if argument.startswith(ANY) or not re.fullmatch(r"\d{0,3}", argument.strip(ENV + NUM + SPLIT)):
+        if argument.startswith(ANY) or not re.fullmatch(r"\d{0,3}", argument.strip(ENV + NUM + MAYBE + SPLIT)):
             call.refuse(f"the status {shown(argument)!r} is not a number")
 
 

@@ -56,12 +56,11 @@ def check_key(call: Call, key: str, where: str) -> None:
 
 
 _READS = names(
-    """--list -l --get --get-all --get-regexp --get-urlmatch --get-color --get-colorbool --show-origin
-    --show-scope --name-only -z --null --unset --unset-all"""
+    """--list -l --get --get-all --get-regexp --get-urlmatch --get-color --get-colorbool --unset --unset-all"""
 )
 _FLAGS = names(
     """--global --local --worktree --add --replace-all --bool --int --bool-or-int --path --fixed-value
-    --includes --no-includes --all"""
+    --includes --no-includes --all --show-origin --show-scope --name-only -z --null"""
 )
 _WORDS = frozenset({"list", "get", "unset", "set"})
 _VALUED = names("--type --default --value --comment")

@@ -11,7 +11,7 @@ import re
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
 from lifecycle.guard.paths import is_inside
-from lifecycle.guard.values import is_known, may_be_option, shown
+from lifecycle.guard.values import NAME, SPLIT, is_known, may_be_option, may_vanish, shown
 
 __all__ = ["node", "options_refusal"]
 
@@ -72,7 +72,7 @@ def node(call: Call) -> None:
     if complete:  # node --test FILE FILE
         operands = list(call.arguments[at:])
     for path in operands:
-        if may_be_option(path):
+        if may_be_option(path) or may_vanish(path) or not path.strip(NAME):  # '*' finds a file named -e
             call.refuse(f"the argument {shown(path)!r} is not certainly a script", _INSTEAD)
         call.require_inside(path, "the script")
 
@@ -100,7 +100,7 @@ def _options(call: Call) -> tuple[int, bool]:
 def _option(call: Call, fields: list[str], at: int) -> tuple[str, str | None, int]:
     """Name, value and the position after the option at `at`."""
     argument = fields[at]
-    if not is_known(argument) and not is_known(argument.partition("=")[0]):
+    if SPLIT in argument or (not is_known(argument) and not is_known(argument.partition("=")[0])):
         call.refuse(f"the argument {shown(argument)!r} is not certainly a script", _INSTEAD)
     if not argument.startswith("--"):
         name, value = argument[1:], None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
-from lifecycle.guard.values import NAME, SPLIT, is_known, may_be_option, shown
+from lifecycle.guard.values import NAME, SPLIT, is_known, may_be_option, may_vanish, shown
 
 __all__ = ["npm"]
 
@@ -125,7 +125,7 @@ def _read(call: Call) -> tuple[str | None, list[str], bool]:  # noqa: C901  # on
                 command, rest = _canonical(call, rest[0]), rest[1:]
             words.extend(rest)
             break
-        if SPLIT in field or (may_be_option(field) and not field.startswith("-")):
+        if SPLIT in field or may_vanish(field) or (may_be_option(field) and not field.startswith("-")):
             call.refuse(f"the argument {shown(field)!r} could be an option", "spell it, or put it after '--'")
         if not field.startswith("-") or field == "-":
             if command is None:

@@ -88,7 +88,8 @@ class _ScriptReader(CompoundReader):
                 self.take(";")
             elif not (self.at >= self.end or self.text[self.at] == "\n" or self.at_closer(closers)):
                 self.fail("separator", f"{self.text[self.at]!r} stands where bash accepts no such thing")
-            items.append(Item(command, background))
+            self.skip_blank()
+            items.append(Item(command, background, self.at >= self.end or self.text[self.at] == "\n"))
 
     def read_body(self, *closers: str) -> Script:
         """A list that may not be empty, up to and not past one of the closers."""
@@ -275,13 +276,21 @@ class _ScriptReader(CompoundReader):
         return Assignment(found.group(1), subscript, append, self.read_word())
 
     def _array(self) -> tuple[Word, ...]:
+        opening = self.at
         self.take("(")
         words: list[Word] = []
         while True:
+            start = self.at
+            waiting = bool(self.heredocs.waiting)
             self.skip_lines()
+            if waiting and "\n" in self.text[start : self.at]:
+                self.fail("here-document", "a line break in an array after << is not accepted; start it on the next line")
             if self.take(")"):
                 if self.at < self.end and self.text[self.at] not in " \t\n;&|)<>":
                     self.fail("array", "a blank or a separator must follow an array")
+                if self.heredocs.in_substitution and "\\" in self.text[opening : self.at]:
+                    # bash 5.2 parses it twice, the second time without its backslashes, and runs what follows an error
+                    self.fail("array", "a backslash in an array inside $(...) is not accepted; quote otherwise")
                 return tuple(words)
             if self.text.startswith("[", self.at):
                 self.fail("array", "an array's elements are accepted without [index]=")

@@ -175,4 +175,7 @@ class CompoundReader(TokenReader):
                 self.at = after
         if bare in ("time", "!", "function", "coproc"):
             self.fail("coproc", f"'coproc {bare}' is not accepted")
-        return Coprocess(name, self.read_command())
+        body = self.read_command()
+        if isinstance(body, Simple) and self.heredocs.in_substitution:
+            self.fail("coproc", "inside $(...) bash runs 'coproc PROGRAM' as a program COPROC; write coproc { PROGRAM; }")
+        return Coprocess(name, body)

@@ -103,7 +103,7 @@ def _pattern(reader: TokenReader, regular: bool) -> Word:
         if depth == 0 and (character in " \t\n)&;<>" or (character == "|" and not regular)):
             break
         if character in " \t\n()|&;<>":
-            if character in "<>" and reader.text.startswith("(", reader.at + 1):
+            if character in "<>" and reader.text.startswith(("(", "\\\n"), reader.at + 1):
                 reader.fail("process-substitution", "<( and >( are not accepted inside [[ ]]")
             depth += (character == "(") - (character == ")")
             parts.append(Text(character, False))

@@ -19,6 +19,7 @@ _IN_ARITHMETIC = re.compile(r"[A-Za-z0-9_ \t\n+*/%<>=!&|^~?:,#@.-]+")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]|[@*#?$!-]")
 _BRACED_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#?$!-]")
 _OPERATOR = re.compile(r":[-=?+]|[-=?+]|##?|%%?|//?|\^\^?|,,?|:|@[QUuLEKkAa]\}")
+_PROCESS = re.compile(r"[<>](?:\(|\\\Z|\\\n)")
 _BROKEN_ARITHMETIC = re.compile(r"(?:\\\n)+\(")
 _ESCAPED_TICK = re.compile(r"\\([$`\\])")
 _ESCAPED_TICK_QUOTED = re.compile(r"\\([$`\\\"])")
@@ -219,7 +220,7 @@ class ExpansionReader(QuoteReader):
         while self.at < self.end:
             run = _IN_PARAMETER.match(text, self.at)
             if run:
-                if not quoted and ("<(" in run.group() or ">(" in run.group()):
+                if _PROCESS.search(run.group() + text[run.end() : run.end() + 2]):  # bash runs them in a quoted pattern, too
                     self.fail("process-substitution", "<(...) and >(...) are not accepted inside ${...}")
                 parts.append(Text(run.group(), quoted))
                 self.at = run.end()

@@ -23,7 +23,7 @@ class HereDocuments:
 
     def __init__(self, reader: TokenReader, in_substitution: bool = False) -> None:
         self._reader = reader
-        self._in_substitution = in_substitution
+        self.in_substitution = in_substitution
         self.waiting: list[tuple[Redirection, str, bool]] = []
 
     def opened(self, operator: str, descriptor: str) -> Redirection:
@@ -72,7 +72,7 @@ class HereDocuments:
                 line = line.lstrip("\t")
             if line == delimiter:
                 return "".join(lines)
-            if self._in_substitution and line.startswith(delimiter) and ")" in line:
+            if self.in_substitution and line.startswith(delimiter) and ")" in line:
                 reader.fail("here-document", f"inside $(...) a here-document's end {delimiter!r} must stand alone")
             lines.append(line + "\n")
 

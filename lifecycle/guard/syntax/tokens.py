@@ -14,7 +14,7 @@ from lifecycle.guard.syntax.words import WordReader
 __all__ = ["TokenReader"]
 
 _BLANK = re.compile(r"(?:[ \t]|\\\n)+")
-_VARIABLE_DESCRIPTOR = re.compile(r"\{[A-Za-z_]\w*\}\Z")
+_DESCRIPTOR = re.compile(r"[0-9]+\Z|\{.*\}\Z", re.DOTALL)
 _OPERATORS = "&|;<>()-"
 _WORD = re.compile(r"[^ \t\n|&;()<>'\"\\$`]*")
 
@@ -39,8 +39,9 @@ class TokenReader(WordReader):
         word = self.read_word()
         if not word.parts:
             self.fail("separator", f"{self.text[self.at : self.at + 1]!r} stands where bash expects a word")
-        if self.at < self.end and self.text[self.at] in "<>" and _VARIABLE_DESCRIPTOR.match(word.raw):
-            self.fail("descriptor", "a redirection with {variable} is not accepted; write the descriptor's number")
+        if self.at < self.end and self.text[self.at] in "<>" and _DESCRIPTOR.match(word.raw):
+            # {name} and {name[subscript]} assign; a number comes here only if a backslash-newline parts it from its operator
+            self.fail("descriptor", "a redirection with {variable} is not accepted; write the descriptor's number before its operator")
         return word
 
     def skip_blank(self) -> None:

@@ -117,10 +117,11 @@ class AndOr:
 
 @dataclass(slots=True)
 class Item:
-    """One entry of a list; `background` if `&` ends it."""
+    """One entry of a list; `background` if `&` ends it, `ends_line` if nothing follows on its line."""
 
     command: Command
     background: bool
+    ends_line: bool
 
 
 @dataclass(slots=True)
