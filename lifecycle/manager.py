@@ -371,8 +371,10 @@ async def auto_continue(
 
 
 async def _is_asked_already(opened: Taken, prompt: str) -> bool:
-    """Whether the conversation that is about to go on is this prompt's own, asked before a crash."""
+    """Whether this prompt waits for its session, or the conversation that goes on is its own: asked before a crash."""
     facts = opened.driver.facts
+    if facts is not None and facts.prompt == prompt:
+        return True
     if facts is None or facts.session is None or opened.driver.state == State.CONTINUE:
         return False
     record = await opened.ports.journal.session(facts.session.id)

@@ -55,7 +55,7 @@ def install(reach: Reach) -> None:
 # --- ports ------------------------------------------------------------------------------------------------------
 
 _writing: ContextVar[str] = ContextVar("crash_matrix_writing", default="")
-"""Which write of the journal this task is at."""
+"""Which call of a port this task is in: the innermost."""
 
 
 def _surround(adapter: type, method: str, port: str, reach: Reach) -> None:
@@ -75,9 +75,11 @@ def _surround(adapter: type, method: str, port: str, reach: Reach) -> None:
     async def awaited(*arguments: Any, **named: Any) -> Any:
         name = place(arguments)
         reach(f"{name}: {Moment.BEFORE}")
-        if port == "Journal":
-            _writing.set(name)
-        result = await inner(*arguments, **named)
+        token = _writing.set(name)
+        try:
+            result = await inner(*arguments, **named)
+        finally:
+            _writing.reset(token)
         reach(f"{name}: {Moment.AFTER}")
         return result
 

@@ -77,10 +77,10 @@ def play(
         tally: where each life writes how often it crossed each point, with its number added to the name.
     """
     with ModelServer(scenario.model()) as server:
-        laboratory = _Laboratory(scenario, directory, server)
+        laboratory = _Laboratory(scenario, directory, server, die_at, kills)
         laboratory.furnish(None if scenario.is_first else proof)
         while laboratory.lives < LIVES_MAX and not laboratory.wrong:
-            laboratory.live(die_at if laboratory.kills < kills else "", tally)
+            laboratory.live(tally)
             if laboratory.record.reason == "complete":
                 break
         else:
@@ -89,42 +89,44 @@ def play(
 
 
 class _Laboratory:
-    def __init__(self, scenario: Scenario, directory: Path, server: ModelServer) -> None:
+    def __init__(
+        self, scenario: Scenario, directory: Path, server: ModelServer, die_at: str, kills: int
+    ) -> None:
         self._scenario = scenario
+        self._die_at, self._kills = die_at, kills
         self._directory = directory
         self._server = server
         self._mark = uuid.uuid4().hex
-        self.project = directory / "project"
+        self.project = directory / "project" / scenario.folder
         self.state_root = directory / "state"
         self.lives = 0
         self.record = Record()
         self.wrong: list[str] = []
-        for name in ("project", "state", "home", "tmp", "marks"):
-            (directory / name).mkdir(parents=True)
-
-    @property
-    def kills(self) -> int:
-        return len(list((self._directory / "marks").glob("died *")))
+        for path in (self.project, *(directory / name for name in ("state", "home", "tmp", "marks"))):
+            path.mkdir(parents=True)
 
     def furnish(self, proof: Path | None) -> None:
         """Put what stands there before the first start."""
         (self._directory / "spec.txt").write_text("Two small things.\n", encoding="utf-8")
-        self._scenario.prepare(self.project)
+        self._scenario.prepare(self._directory / "project", self.project)
         if proof is not None:
             shutil.copy(proof, self.state_root / proof.name)
 
-    def live(self, die_at: str, tally: Path | None) -> None:
+    def live(self, tally: Path | None) -> None:
         """One manager's life, and what must hold after it."""
         self.lives += 1
         plan = Plan(
             marks=str(self._directory / "marks"),
             project=str(self.project),
             happenings=self._scenario.happenings,
-            die_at=die_at,
+            die_at=self._die_at,
+            kills=self._kills,
             tally="" if tally is None else f"{tally}-{self.lives}",
         )
-        command = [sys.executable, "-m", "lifecycle.testing.crash_matrix.life", plan.to_json(), "run", str(self.project)]
-        command += ["--spec", str(self._directory / "spec.txt"), "--json", *self._scenario.arguments]
+        command = [sys.executable, "-m", "lifecycle.testing.crash_matrix.life", plan.to_json()]
+        command += [self._scenario.command, str(self.project)]
+        if self._scenario.command == "run":
+            command += ["--spec", str(self._directory / "spec.txt"), "--json", *self._scenario.arguments]
         with (self._directory / "stderr.txt").open("ab") as stderr:
             manager = subprocess.Popen(command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=stderr)
             try:
@@ -183,7 +185,7 @@ class _Laboratory:
         booked = sum(session.turns for session in self.record.sessions)
         return Played(
             account=account(self.record, self.project, self.state_root),
-            kills=self.kills,
+            kills=len(list((self._directory / "marks").glob("died *"))),
             lives=self.lives,
             requests=requests,
             unbooked=requests - booked,

@@ -1,10 +1,12 @@
 """`python -m lifecycle.testing.crash_matrix.life PLAN ...`: the `lifecycle` command, which dies where the plan says.
 
-Owns one life of a manager: what happens at which point in it. What follows PLAN is given to the command.
+Owns one life of a manager: what happens at which point in it. What follows PLAN is given to the command; `host DIR` is
+a small host's program instead, which asks for a session with a prompt of its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +32,7 @@ class Act(StrEnum):
     OUR_FAULT = "our_fault"
     CRASH = "crash"
     LEAVE = "leave"
+    ASK = "ask"
     DAMAGE = "damage"
     EDIT = "edit"
     PASS = "pass"
@@ -61,6 +64,7 @@ class Plan:
         project: the project's directory.
         happenings: what the scenario has in store.
         die_at: the point to die at, or empty.
+        kills: how many lives end there; later ones go on.
         tally: where to write how often each point was crossed, when the life ends by itself.
     """
 
@@ -68,6 +72,7 @@ class Plan:
     project: str
     happenings: tuple[Happening, ...] = ()
     die_at: str = ""
+    kills: int = 2
     tally: str = ""
 
     def to_json(self) -> str:
@@ -98,22 +103,27 @@ class Life:
             self._counts[point] += 1
         if point in self._watched:
             self._mark(point)
-        if point == self._plan.die_at:
-            self._mark(f"died {self._number()}")
-            die()
+        if self.is_wanted(point):
+            self._mark(f"died {self._deaths() + 1}")
+            self._die()
         for happening in self._plan.happenings:
             if happening.at == point and self._is_due(happening):
                 self._do(happening)
 
     def is_wanted(self, point: str) -> bool:
         """Whether this life ends at that point."""
-        return point == self._plan.die_at
+        return point == self._plan.die_at and self._deaths() < self._plan.kills
 
     def write_tally(self) -> None:
         """How often each point was crossed."""
         if self._plan.tally:
             with open(self._plan.tally, "w", encoding="utf-8") as file:
                 json.dump(self._counts, file)
+
+    def _die(self) -> None:
+        """End this process as nothing can prevent, clean up after, or notice."""
+        self.write_tally()
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _is_due(self, happening: Happening) -> bool:
         has_begun = not happening.since or self._is_marked(happening.since)
@@ -135,7 +145,7 @@ class Life:
 
     def _crash(self, happening: Happening) -> None:
         self._mark(happening.until)
-        die()
+        self._die()
 
     def _leave(self, happening: Happening) -> None:
         """A process of the session that escaped its leash, as if both links had been killed at once."""
@@ -149,6 +159,12 @@ class Life:
         environment = {**os.environ, SESSION_MARKER: session.id}
         subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True, cwd="/")
         self._crash(happening)
+
+    def _ask(self, happening: Happening) -> None:
+        """`lifecycle stop`, which dies where the plan says as we do; a person who was not answered asks again."""
+        plan = replace(self._plan, happenings=(), tally=self._plan.tally and f"{self._plan.tally}-stop")
+        command = [sys.executable, "-m", __spec__.name, plan.to_json(), "stop", self._plan.project]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
 
     def _damage(self, happening: Happening) -> None:
         self._write("feature_list.json", '[{"description": "feat')
@@ -183,16 +199,11 @@ class Life:
     def _is_marked(self, point: str) -> bool:
         return (self._marks / _file_name(point)).exists()
 
-    def _number(self) -> int:
-        return sum(name.startswith("died") for name in os.listdir(self._marks)) + 1
+    def _deaths(self) -> int:
+        return sum(name.startswith("died") for name in os.listdir(self._marks))
 
 
 EDITED = "what a person asks for"
-
-
-def die() -> None:
-    """End this process as nothing can prevent, clean up after, or notice."""
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main(arguments: list[str]) -> int:
@@ -203,9 +214,22 @@ def main(arguments: list[str]) -> int:
     life = Life(Plan.from_json(arguments[0]))
     install(life)
     try:
+        if arguments[1] == "host":
+            return asyncio.run(_host(*arguments[2:]))
         return command(arguments[1:])
     finally:
         life.write_tally()
+
+
+async def _host(project_dir: str) -> int:
+    """A host's program: one session, and then one with a prompt of its own. Started anew it knows nothing of before."""
+    from lifecycle.manager import SessionManager
+
+    async with SessionManager(project_dir, environment=os.environ) as manager:
+        if (await manager.status()).iteration == 0:
+            await manager.run()
+        await manager.run("Do what is left to do.")
+    return 0
 
 
 def _file_name(point: str) -> str:
@@ -218,6 +242,7 @@ _ACTS: dict[Act, Callable[[Life, Happening], Any]] = {
     Act.OUR_FAULT: Life._our_fault,
     Act.CRASH: Life._crash,
     Act.LEAVE: Life._leave,
+    Act.ASK: Life._ask,
     Act.DAMAGE: Life._damage,
     Act.EDIT: Life._edit,
     Act.PASS: Life._pass,

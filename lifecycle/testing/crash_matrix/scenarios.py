@@ -33,7 +33,10 @@ class Scenario:
 
     Attributes:
         words: what happens in it, when nothing else does.
-        features: how many a committed list has to begin with, all failing; 0 without a repository.
+        features: how many a list has to begin with, all failing; 0 without a repository.
+        folder: where in the repository the project is; empty: it is the repository.
+        is_committed: whether the list is, to begin with.
+        command: `run`, or `host`: see `life`.
         claims: places whose points are played here, though an earlier scenario crosses them too.
         is_first: whether the agent's gate has not been proved on this machine yet.
     """
@@ -42,19 +45,27 @@ class Scenario:
     words: str
     model: Callable[[], Model] = building
     features: int = 0
+    folder: str = ""
+    is_committed: bool = True
+    command: str = "run"
     happenings: tuple[Happening, ...] = ()
     arguments: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     is_first: bool = False
 
-    def prepare(self, project: Path) -> None:
-        """Put into the project's directory what stands there to begin with."""
+    def prepare(self, top: Path, project: Path) -> None:
+        """Put into the project's directory what stands there to begin with.
+
+        Args:
+            top: where the repository is to be.
+        """
         if not self.features:
             return
         (project / LIST).write_text(plan(*[False] * self.features), encoding="utf-8")
-        for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "The features")):
-            who = ("-c", "user.name=A person", "-c", "user.email=person@localhost", "-c", "commit.gpgsign=false")
-            subprocess.run(["git", *who, *command], cwd=project, check=True)
+        committing = (("add", "-A"), ("commit", "-qm", "The features")) if self.is_committed else ()
+        who = (("config", "user.name", "A person"), ("config", "user.email", "person@localhost"))
+        for command in (("init", "-q"), *who, ("config", "commit.gpgsign", "false"), *committing):
+            subprocess.run(["git", *command], cwd=top, check=True)
 
 
 LIST: Final = "feature_list.json"
@@ -250,6 +261,35 @@ SCENARIOS: Final = (
             Happening(Act.LEAVE, "SessionLog.used: after", "second crash"),
             Happening(Act.CRASH, "workspace.files._write_synced fsync: before", "third crash", "second crash"),
         ),
+    ),
+    Scenario(
+        "before any commit",
+        "a repository without a commit: the first request is refused, and later a stop; both times work is salvaged",
+        lambda: first_then(1, rate_limited(3600), _interrupted_work()),
+        features=1,
+        is_committed=False,
+        happenings=(Happening(Act.STOP, "SessionLog.tool_finished: before", "RUN stop_requested END: after"),),
+    ),
+    Scenario(
+        "part of a repository",
+        "the project is a folder of a repository; SIGTERM while the agent works",
+        _interrupted_work,
+        features=1,
+        folder="part",
+        happenings=(Happening(Act.STOP, "SessionLog.tool_finished: before", "RUN stop_requested END: after"),),
+    ),
+    Scenario(
+        "lifecycle stop",
+        "a person asks for a stop by the command, and again when that did not answer; the one that is killed is that one",
+        _interrupted_work,
+        features=1,
+        happenings=(Happening(Act.ASK, "SessionLog.tool_finished: before", "RUN stop_requested END: after"),),
+    ),
+    Scenario(
+        "a host's prompt",
+        "a host has a session run, and one with a prompt of its own",
+        features=2,
+        command="host",
     ),
     Scenario(
         "first start",
