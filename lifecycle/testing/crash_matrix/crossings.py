@@ -15,13 +15,30 @@ from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from lifecycle.testing.crash_matrix.points import CHANGING, WRITING, Moment, methods, note_name, protocols, sites
+from lifecycle.testing.crash_matrix.points import (
+    CHANGING,
+    WRITING,
+    Moment,
+    methods,
+    note_name,
+    protocols,
+    sites,
+)
 
-__all__ = ["ADAPTERS", "install"]
+__all__ = ["ADAPTERS", "Reach", "adapter_of", "install"]
 
-Reach = Callable[[str], None]
+
+class Reach(Protocol):
+    """Who is told."""
+
+    def __call__(self, point: str) -> None:
+        """The point is crossed now."""
+
+    def ends_at(self, point: str) -> bool:
+        """Whether nothing will come after that point, so that half of it must be done before."""
+
 
 ADAPTERS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -40,10 +57,17 @@ ADAPTERS: Final[Mapping[str, str]] = MappingProxyType(
 """Port -> what the command binds it to."""
 
 
+def adapter_of(port: str) -> type:
+    """The class that the command binds this port to."""
+    module, _, name = ADAPTERS[port].partition(":")
+    found: type = getattr(import_module(module), name)
+    return found
+
+
 def install(reach: Reach) -> None:
     """Let `reach` be called with each point's name as it is crossed, from whichever thread that is. For good."""
     for port, protocol in protocols().items():
-        adapter = _load(ADAPTERS[port])
+        adapter = adapter_of(port)
         for method, _ in methods(protocol):
             _surround(adapter, method, port, reach)
     _watch_transactions(reach)
@@ -96,8 +120,8 @@ def _place_of(port: str, method: str) -> Callable[[tuple[Any, ...]], str]:
 
 
 def _watch_transactions(reach: Reach) -> None:
-    journal = _load(ADAPTERS["Journal"])
-    inner = journal._write
+    journal: Any = adapter_of("Journal")
+    inner = journal._write  # noqa: SLF001  # inside the transaction there is no other door
 
     async def write(self: Any, work: Callable[[Any], Any]) -> Any:
         name = _writing.get()
@@ -109,11 +133,11 @@ def _watch_transactions(reach: Reach) -> None:
 
         return await inner(self, told)
 
-    journal._write = write
+    journal._write = write  # noqa: SLF001
 
 
 def _watch_moves(reach: Reach) -> None:
-    driver = _load("lifecycle.driver:Driver")
+    driver: Any = import_module("lifecycle.driver").Driver
     before_move, entered = driver.before_move, driver.entered
     last: list[str] = []
 
@@ -147,11 +171,10 @@ def _told(inner: Callable[..., Any], call: str, reach: Reach) -> Callable[..., A
             return inner(*arguments, **named)
         reach(f"{place}: {Moment.BEFORE}")
         if call in WRITING:  # the file, and what is to be in it
-            half = arguments[1][: len(arguments[1]) // 2]
-            reach_half = f"{place}: {Moment.HALF}"
-            if getattr(reach, "is_wanted", lambda _: False)(reach_half):
-                inner(arguments[0], half, *arguments[2:], **named)
-            reach(reach_half)
+            half = f"{place}: {Moment.HALF}"
+            if reach.ends_at(half):
+                inner(arguments[0], arguments[1][: len(arguments[1]) // 2], *arguments[2:], **named)
+            reach(half)
         return inner(*arguments, **named)
 
     return called
@@ -159,7 +182,7 @@ def _told(inner: Callable[..., Any], call: str, reach: Reach) -> Callable[..., A
 
 def _watch_git(reach: Reach) -> None:
     bounded = import_module("lifecycle.workspace.bounded_command")
-    inner = bounded._collect
+    inner = bounded._collect  # noqa: SLF001  # called when the command was started
 
     def collect(*arguments: Any) -> Any:
         """The command has been started, and nothing of what it prints was read."""
@@ -168,7 +191,7 @@ def _watch_git(reach: Reach) -> None:
             reach(f"{place}: {Moment.UNDER_WAY}")
         return inner(*arguments)
 
-    bounded._collect = collect  # type: ignore[attr-defined]
+    bounded._collect = collect  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 _DEPTH_MAX: Final = 12
@@ -180,7 +203,7 @@ _SITES: Final = MappingProxyType(
 
 def _caller(call: str) -> str | None:
     """The place of the innermost site that this call comes from."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(2)  # noqa: SLF001  # documented, and a stack of summaries is 100 times slower
     for _ in range(_DEPTH_MAX):
         for site in _SITES.get(frame.f_code.co_filename, ()):
             named = site.is_git if call == "git" else site.call == call
@@ -190,8 +213,3 @@ def _caller(call: str) -> str | None:
             return None
         frame = frame.f_back
     return None
-
-
-def _load(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)

@@ -7,12 +7,12 @@ the record can be read, and no cost was taken back. What is there in the end is 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Final
 
 from lifecycle.errors import JournalCorrupt
 from lifecycle.offline import ModelServer
-from lifecycle.testing.crash_matrix.life import Plan
+from lifecycle.testing.crash_matrix.plan import Plan
 from lifecycle.testing.crash_matrix.record import Record, account
 from lifecycle.testing.crash_matrix.scenarios import Scenario
 
@@ -96,7 +96,7 @@ class _Laboratory:
         self._die_at, self._kills = die_at, kills
         self._directory = directory
         self._server = server
-        self._mark = uuid.uuid4().hex
+        self._mark = secrets.token_hex(16)
         self.project = directory / "project" / scenario.folder
         self.state_root = directory / "state"
         self.lives = 0

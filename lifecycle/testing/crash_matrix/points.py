@@ -123,11 +123,14 @@ def _calls_of_ports() -> Iterator[Point]:
         for method, is_awaited in methods(protocol):
             if (port, method) in (("Journal", "append"), ("Journal", "note")):
                 continue  # by row, and by kind
-            moments = (Moment.BEFORE,)
-            if is_awaited:
-                moments = _WRITE if port == "Journal" and _writes(method) else (Moment.BEFORE, Moment.AFTER)
-            for moment in moments:
+            for moment in _moments_of(port, method, is_awaited=is_awaited):
                 yield Point(Group.PORT, f"{port}.{method}", moment)
+
+
+def _moments_of(port: str, method: str, *, is_awaited: bool) -> tuple[Moment, ...]:
+    if not is_awaited:
+        return (Moment.BEFORE,)
+    return _WRITE if port == "Journal" and _writes(method) else (Moment.BEFORE, Moment.AFTER)
 
 
 def _writes(method: str) -> bool:

@@ -77,7 +77,7 @@ async def _read(
 
 def account(record: Record, project: Path, state_root: Path) -> Counter[str]:
     """Everything that happened to the project and its record, as lines."""
-    numbers = {session.session_id: str(session.number) for session in record.sessions}
+    numbers = {str(session.session_id): str(session.number) for session in record.sessions}
     lines = [
         *_transitions(record),
         *(f"session {each.number}: {each.type}, iteration {each.iteration}" for each in record.sessions),
@@ -136,7 +136,7 @@ def _files(project: Path) -> Iterator[str]:
 def _salvages(project: Path, numbers: dict[str, str]) -> Iterator[str]:
     for ref in _git(project, "for-each-ref", "--format=%(refname)", "refs/lifecycle"):
         session, _, nth = ref.rpartition("/")[2].rpartition("-")
-        files = [name for name in _git(project, "ls-tree", "-r", "--name-only", ref)]
+        files = _git(project, "ls-tree", "-r", "--name-only", ref)
         yield f"salvage {nth} of session {numbers.get(session, session)}: {' '.join(files)}"
 
 

@@ -22,7 +22,7 @@ from lifecycle.offline.replies import ToolUse
 from lifecycle.offline.request import ModelRequest
 from lifecycle.offline.scenarios import first_then
 from lifecycle.offline.script import Play, Script
-from lifecycle.testing.crash_matrix.life import Act, Happening
+from lifecycle.testing.crash_matrix.plan import Act, Happening
 
 __all__ = ["SCENARIOS", "Scenario"]
 
@@ -213,7 +213,7 @@ SCENARIOS: Final = (
         "nothing to do",
         "every feature passes already",
         features=1,
-        happenings=(Happening(Act.PASS, "Workspace.read: before", "END ended SHUTDOWN: after"),),
+        happenings=(Happening(Act.FULFIL, "Workspace.read: before", "END ended SHUTDOWN: after"),),
     ),
     Scenario(
         "rate limited",
