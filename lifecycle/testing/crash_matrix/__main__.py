@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lifecycle.testing.crash_matrix.document import rendered
+from lifecycle.testing.crash_matrix.document import cells_of, measured_in, rendered, rows_of
 from lifecycle.testing.crash_matrix.matrix import Matrix, Verdict
 from lifecycle.testing.crash_matrix.points import points
 from lifecycle.testing.crash_matrix.scenarios import SCENARIOS, Scenario
@@ -45,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bad = [verdict for verdict in verdicts if not verdict.is_good]
     print(f"{len(verdicts)} points, {sum(each.kills for each in verdicts)} kills, {took_s:.0f} s, {len(bad)} not good")
     if chosen.write is not None:
-        measured = _measured(verdicts, took_s, chosen.jobs)
-        chosen.write.write_text(rendered(verdicts, command=COMMAND, measured=measured), encoding="utf-8")
+        _write(chosen.write, verdicts, "" if chosen.only else _measured(verdicts, took_s, chosen.jobs))
     return 1 if bad or problems else 0
 
 
@@ -65,15 +64,22 @@ def _tell(verdict: Verdict, directory: Path) -> None:
             print(f"    {kind}: {line}", file=sys.stderr, flush=True)
 
 
+def _write(path: Path, verdicts: Sequence[Verdict], measured: str) -> None:
+    """Write the table. What was not played now stays as it stood there, and so does what the whole play took."""
+    before = path.read_text(encoding="utf-8") if path.exists() and not measured else ""
+    rows = {**rows_of(before), **{verdict.point: cells_of(verdict) for verdict in verdicts}}
+    text = rendered(rows, command=COMMAND, measured=measured or measured_in(before))
+    path.write_text(text, encoding="utf-8")
+
+
 def _measured(verdicts: Sequence[Verdict], took_s: float, jobs: int) -> str:
     kills = sum(verdict.kills for verdict in verdicts)
     again = sum(max(0, verdict.asked_again) for verdict in verdicts)
-    lost = sum(bool(verdict.lost) for verdict in verdicts)
-    repeated = sum(bool(verdict.repeated or verdict.wrong) for verdict in verdicts)
+    load = os.getloadavg()[1]
     return (
-        f"Measured: {len(verdicts)} points, {kills} kills in {took_s / 60:.0f} min ({jobs} at once on {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}). Something lost at {lost} points, repeated at {repeated}; "
-        f"{again} requests asked again. There is no seed: every kill is at a named point."
+        f"Measured: {len(verdicts)} points, {kills} kills, {again} requests asked again, in {took_s / 60:.0f} min: {jobs} at once "
+        f"on {os.cpu_count()} cores with a load of {load:.0f}, Python {platform.python_version()}. There is no seed: every kill "
+        "is at a named point."
     )
 
 
@@ -86,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("only", nargs="*", help=f"points whose name has this in it, or a scenario: {names}")
     parser.add_argument("--list", action="store_true", help="print the points and do nothing")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2, help="how many at once (default: cores)")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table, of what was played")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table; rows of points that were not played stay as they are")
     return parser
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from lifecycle.testing.crash_matrix.matrix import NOT_PLAYED, Verdict
 from lifecycle.testing.crash_matrix.points import Group, points
 from lifecycle.testing.crash_matrix.scenarios import SCENARIOS
 
-__all__ = ["rendered", "rows_of"]
+__all__ = ["cells_of", "measured_in", "rendered", "rows_of"]
 
 _HEAD = """# The crash matrix
 
@@ -45,14 +45,36 @@ file to them, so one that is new fails until it was played.
 """
 
 
-def rendered(verdicts: Iterable[Verdict], *, command: str, measured: str) -> str:
-    """The whole document."""
-    found = {verdict.point: verdict for verdict in verdicts}
+def rendered(rows: Mapping[str, Sequence[str]], *, command: str, measured: str) -> str:
+    """The whole document.
+
+    Args:
+        rows: point -> the other cells of its row, as of `cells_of`.
+        measured: what the whole play took.
+    """
     scenarios = "\n".join(f"- **{each.name}**: {each.words}." for each in SCENARIOS)
     parts = [_HEAD.format(command=command, measured=measured, scenarios=scenarios)]
-    parts += [f"### {group.capitalize()}\n\n{_table(group, found)}\n" for group in Group]
+    parts += [f"### {group.capitalize()}\n\n{_table(group, rows)}\n" for group in Group]
     parts.append("### Not played\n\n" + "".join(f"- `{place}`: {why}.\n" for place, why in NOT_PLAYED.items()))
     return "".join(parts)
+
+
+def cells_of(verdict: Verdict) -> Sequence[str]:
+    """A row's cells behind the point."""
+    return (
+        verdict.scenario,
+        str(verdict.kills),
+        _words(verdict.lost),
+        _words((*verdict.repeated, *verdict.wrong)),
+        str(max(0, verdict.asked_again)),
+        str(max(0, verdict.unbooked)),
+    )
+
+
+def measured_in(document: str) -> str:
+    """What the whole play took, as the document says; empty where it does not."""
+    found = re.search(r"^Measured: .*$", document, re.MULTILINE)
+    return found[0] if found else ""
 
 
 def rows_of(document: str) -> Mapping[str, Sequence[str]]:
@@ -61,26 +83,10 @@ def rows_of(document: str) -> Mapping[str, Sequence[str]]:
     return {point: cells.split(" | ") for point, cells in rows}
 
 
-def _table(group: Group, found: Mapping[str, Verdict]) -> str:
+def _table(group: Group, rows: Mapping[str, Sequence[str]]) -> str:
     head = "| killed | in | kills | lost | repeated | asked again | not booked |\n| --- | --- | --: | --- | --- | --: | --: |\n"
-    return head + "".join(f"{row}\n" for row in _rows(group, found))
-
-
-def _rows(group: Group, found: Mapping[str, Verdict]) -> Iterator[str]:
-    for point in points():
-        verdict = found.get(point.name)
-        if point.group is not group or verdict is None:
-            continue
-        cells = (
-            f"`{point.name}`",
-            verdict.scenario,
-            str(verdict.kills),
-            _words(verdict.lost),
-            _words((*verdict.repeated, *verdict.wrong)),
-            str(max(0, verdict.asked_again)),
-            str(max(0, verdict.unbooked)),
-        )
-        yield f"| {' | '.join(cells)} |"
+    there = [point.name for point in points() if point.group is group and point.name in rows]
+    return head + "".join(f"| `{name}` | {' | '.join(rows[name])} |\n" for name in there)
 
 
 def _words(lines: Sequence[str]) -> str:

@@ -158,7 +158,7 @@ class _Laboratory:
                 continue
             try:
                 is_ours = self._mark.encode() in (entry / "environ").read_bytes()
-                is_ours = is_ours or os.readlink(entry / "cwd").startswith(str(self._directory))
+                is_ours = is_ours or Path(os.readlink(entry / "cwd")).is_relative_to(self._directory)
                 state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
                 words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
