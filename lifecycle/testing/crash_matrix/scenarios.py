@@ -175,8 +175,9 @@ SCENARIOS: Final = (
     ),
     Scenario(
         "stop in CONTINUE",
-        "SIGTERM between two sessions; the next start goes on",
+        "SIGTERM in the wait between two sessions; the next start goes on",
         features=2,
+        arguments=("--continue-delay", "30"),
         happenings=(Happening(Act.STOP, "Clock.sleep_until: before", "CONTINUE stop_requested SHUTDOWN: after"),),
     ),
     Scenario(
