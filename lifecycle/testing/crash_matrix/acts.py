@@ -78,6 +78,7 @@ def _leave(life: Doomed, happening: Happening) -> None:
 
 
 def _damage(life: Doomed, happening: Happening) -> None:
+    life.mark(happening.until)  # once: what is not put right then, or not told, is not done again for us
     _list(life).write_text('[{"description": "feat', encoding="utf-8")
 
 

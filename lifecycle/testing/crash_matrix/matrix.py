@@ -87,7 +87,7 @@ class Matrix:
 
     def prepare(self, scenarios: Iterable[Scenario] = SCENARIOS) -> tuple[str, ...]:
         """Play these undisturbed; return what went wrong, in words."""
-        first, *others = scenarios
+        first, *others = sorted(scenarios, key=lambda scenario: not scenario.is_first)
         self._prepare(first)  # proves the agent's gate for all
         with ThreadPoolExecutor(self._jobs) as pool:
             list(pool.map(self._prepare, others))

@@ -230,7 +230,7 @@ SCENARIOS: Final = (
         features=2,
         happenings=(
             Happening(Act.EDIT, "Workspace.read: before", "note features_changed: after", _CONTINUED),
-            Happening(Act.DAMAGE, "Workspace.read: before", "note feature_list_restored: after", "note features_changed: after"),
+            Happening(Act.DAMAGE, "Chance.session_id: before", "damage", "note features_changed: after"),
         ),
     ),
     Scenario(
@@ -244,7 +244,7 @@ SCENARIOS: Final = (
         "the list is damaged before there is any other copy of it than a commit",
         _one_feature,
         features=1,
-        happenings=(Happening(Act.DAMAGE, "Workspace.read: before", "note feature_list_restored: after", _STARTED),),
+        happenings=(Happening(Act.DAMAGE, "Workspace.read: before", "damage", _STARTED),),
     ),
     Scenario(
         "END cannot save",
