@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from lifecycle.testing.crash_matrix.matrix import NOT_PLAYED, Verdict
 from lifecycle.testing.crash_matrix.points import Group, points
+from lifecycle.testing.crash_matrix.record import OF_A_LIFE
 from lifecycle.testing.crash_matrix.scenarios import SCENARIOS
 
 __all__ = ["cells_of", "measured_in", "rendered", "rows_of"]
@@ -22,7 +23,8 @@ first manager is killed at the point's first crossing, the next one too if it co
 Then the record and the project are compared, line by line, with the same scenario undisturbed: transitions, counts,
 sessions, notes, features, commits, files, salvaged work, and the one entry of each session in the progress file. After each
 kill: nothing of the dead manager is left within 2 s, no request reaches the model any more, the record can be
-read, and the cost has not fallen.
+read, and the cost has not fallen. Not compared are notes of which every life has its own ({of_a_life}), and what was
+told on the terminal.
 
 The points are read off the code (`lifecycle.testing.crash_matrix.points`): the rows of the table, the kinds of notes, the
 calls of the ports, and every place in the manager's modules that calls what changes the disk, or git. A test holds this
@@ -53,7 +55,7 @@ def rendered(rows: Mapping[str, Sequence[str]], *, command: str, measured: str) 
         measured: what the whole play took.
     """
     scenarios = "\n".join(f"- **{each.name}**: {each.words}." for each in SCENARIOS)
-    parts = [_HEAD.format(command=command, measured=measured, scenarios=scenarios)]
+    parts = [_HEAD.format(command=command, measured=measured, scenarios=scenarios, of_a_life=", ".join(sorted(OF_A_LIFE)))]
     parts += [f"### {group.capitalize()}\n\n{_table(group, rows)}\n" for group in Group]
     parts.append("### Not played\n\n" + "".join(f"- `{place}`: {why}.\n" for place, why in NOT_PLAYED.items()))
     return "".join(parts)

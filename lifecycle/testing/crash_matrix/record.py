@@ -25,7 +25,7 @@ from lifecycle.ports import Note, SessionRecord, TransitionRecord
 from lifecycle.workspace.progress import PROGRESS_NAME
 from states.vocabulary import State
 
-__all__ = ["Record", "account"]
+__all__ = ["OF_A_LIFE", "Record", "account"]
 
 
 @dataclass(frozen=True, slots=True)
