@@ -29,7 +29,7 @@ from lifecycle.stopping import LocalStopFlag
 from lifecycle.taking import Request, Taken, take
 from lifecycle.watching import EventHub
 from lifecycle.work.context import Work, emit
-from lifecycle.workspace.spec import SpecChange, ensure_workable, install_spec
+from lifecycle.workspace.spec import SpecChange, SpecComparison, compare_spec, ensure_workable, install_spec
 from states.definition import BUILT_IN, Definition
 from states.new import begin, go_on, is_suspended
 from states.vocabulary import RunId, State
@@ -239,14 +239,25 @@ class SessionManager:
             return
         if run_id is None and opened.driver.facts is not None:
             run_id = opened.driver.facts.run_id
-        change = await asyncio.to_thread(install_spec, self.project_dir, self._spec)
-        if change is SpecChange.UNCHANGED:
+        compared = await asyncio.to_thread(compare_spec, self.project_dir, self._spec)
+        if compared.change is SpecChange.UNCHANGED:
             return
         now = self._request.clock.now()
-        await opened.ports.journal.note(
-            Note(kind=NoteKind.SPEC_CHANGED, at=now, data={"change": change}, run_id=run_id)
-        )
+        await self._note_spec(opened, compared, at=now, run_id=run_id)
+        change = await asyncio.to_thread(install_spec, self.project_dir, self._spec)
         emit(opened.ports, SpecificationChanged(at=now, run_id=run_id, change=change))
+
+    async def _note_spec(
+        self, opened: Taken, compared: SpecComparison, *, at: float, run_id: RunId | None
+    ) -> None:
+        """Before it is done: whoever dies in between is followed by one who finds it still to do, and noted already."""
+        data = {"change": compared.change, "before": compared.before, "after": compared.after}
+        journal = opened.ports.journal
+        last = await journal.last()
+        seq = 0 if last is None else last.seq
+        known = await journal.notes(kind=NoteKind.SPEC_CHANGED)
+        if not known or (known[-1].data, known[-1].seq) != (data, seq):
+            await journal.note(Note(kind=NoteKind.SPEC_CHANGED, at=at, data=data, run_id=run_id, seq=seq))
 
     async def _note_start(self, opened: Taken, run_id: RunId) -> None:
         data = {
@@ -371,8 +382,10 @@ async def auto_continue(
 
 
 async def _is_asked_already(opened: Taken, prompt: str) -> bool:
-    """Whether the conversation that is about to go on is this prompt's own, asked before a crash."""
+    """Whether this prompt waits for its session, or the conversation that goes on is its own: asked before a crash."""
     facts = opened.driver.facts
+    if facts is not None and facts.prompt == prompt:
+        return True
     if facts is None or facts.session is None or opened.driver.state == State.CONTINUE:
         return False
     record = await opened.ports.journal.session(facts.session.id)

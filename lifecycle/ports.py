@@ -378,11 +378,19 @@ class Workspace(Protocol):
     async def feature_list_content(self) -> bytes | None:
         """The list's bytes if it is valid, else None."""
 
-    async def restore_feature_list(self, kept: bytes | None) -> str | None:
-        """Put the newest good copy back: `kept`, else one from git. Return where it came from, or None."""
+    async def restore_feature_list(self, kept: bytes | None, *, rehearse: bool = False) -> str | None:
+        """Put the newest good copy back: `kept`, else one from git. Return where it came from, or None.
 
-    async def set_aside_feature_list(self) -> str | None:
-        """Move an invalid list out of the way, overwriting nothing. Return its new name, or None."""
+        Args:
+            rehearse: only tell; write nothing.
+        """
+
+    async def set_aside_feature_list(self, *, rehearse: bool = False) -> str | None:
+        """Move an invalid list out of the way, overwriting nothing. Return its new name, or None.
+
+        Args:
+            rehearse: only tell; move nothing.
+        """
 
 
 # --- the agent -----------------------------------------------------------------------------------------------

@@ -51,6 +51,8 @@ class Database:
             JournalForeign, JournalCorrupt, JournalUnavailable: the file is as it was.
         """
         version = inspect(self._path)
+        if not self._read_only:
+            self._guarded(lambda: _sweep(self._path))
         if version is None:
             if self._read_only:
                 raise JournalUnavailable(self._path, "there is none")
@@ -183,7 +185,6 @@ def _stats(path: Path) -> tuple[os.stat_result, ...]:
 
 def _make(path: Path) -> None:
     """Make an empty journal: elsewhere, and then in its place at once, so that no crash leaves half of one."""
-    _sweep(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}-{next(_DRAFTS)}.new")
     try:
         os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))

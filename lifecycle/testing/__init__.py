@@ -6,6 +6,7 @@
 - `strategies`, `state_machine`: hypothesis strategies for facts, outcomes, faults, scenarios and transitions, and a
   `RuleBasedStateMachine` to inherit from.
 - `simulation`: whole lifecycles in simulated worlds, with faults at every call of every port; also a command.
+- `crash_matrix`: real managers killed at every point that the code names, and a table of what that cost; a command.
 - `mutants`, `mutated_code`: small mistakes, one at a time, that your properties should find.
 - `pytest_plugin`: fixtures, and `--lifecycle-seed`.
 - `examples.review`: a lifecycle with a state of its own, proved, simulated and run.

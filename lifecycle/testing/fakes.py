@@ -157,15 +157,18 @@ class FakeWorkspace:
             return None
         return json.dumps(self.features).encode()
 
-    async def restore_feature_list(self, kept: bytes | None) -> str | None:
+    async def restore_feature_list(self, kept: bytes | None, *, rehearse: bool = False) -> str | None:
         if kept is None:
             return None
-        self.features, self.invalid = json.loads(kept), None
+        if not rehearse:
+            self.features, self.invalid = json.loads(kept), None
         return "the journal"
 
-    async def set_aside_feature_list(self) -> str | None:
+    async def set_aside_feature_list(self, *, rehearse: bool = False) -> str | None:
         if self.invalid is None:
             return None
+        if rehearse:
+            return f"feature_list.invalid-{len(self.set_aside) + 1}.json"
         self.set_aside.append(self.invalid)
         self.features, self.invalid = None, None
         return f"feature_list.invalid-{len(self.set_aside)}.json"

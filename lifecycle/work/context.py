@@ -44,6 +44,18 @@ class WorkContext:
             )
         )
 
+    async def noted(self, kind: NoteKind) -> Note | None:
+        """The newest note of this kind under this transition."""
+        notes = await self.ports.journal.notes(kind=kind, run_id=self.facts.run_id)
+        return next((note for note in reversed(notes) if note.seq == self.seq), None)
+
+    async def note_once(self, kind: NoteKind, data: Mapping[str, Any]) -> bool:
+        """Make a note unless this transition has one of this kind; return whether it was made."""
+        if await self.noted(kind) is not None:
+            return False
+        await self.note(kind, data)
+        return True
+
     def emit(self, event: Event) -> None:
         """Tell whoever watches. An observer that raises must not touch the lifecycle: it is told of, once."""
         emit(self.ports, event)

@@ -18,7 +18,7 @@ async def end(context: WorkContext) -> Done:
             saved = await save(context)
         except (OSError, ProjectInvalid) as error:
             problem = f"the session could not be saved: {error}"
-            await context.note(NoteKind.SAVE_FAILED, {"problem": problem})
+            await context.note_once(NoteKind.SAVE_FAILED, {"problem": problem})
             saved = Saved(features=facts.features, error=problem)
     spent = await ports.journal.spent(facts.run_id)
     observation = ended(

@@ -12,13 +12,19 @@ FEATURE_LIST = "feature_list.json"
 
 
 async def restore(context: WorkContext, problem: str) -> bool:
-    """Put the newest good copy back, the journal's before git's. Return whether there was one."""
+    """Put the newest good copy back, the journal's before git's. Return whether there was one.
+
+    Noted first: after a crash in between it is found to be done still, and afterwards nothing would tell of it.
+    """
+    workspace = context.ports.workspace
     kept = await context.ports.journal.newest(FEATURE_LIST)
-    source = await context.ports.workspace.restore_feature_list(kept)
+    source = await workspace.restore_feature_list(kept, rehearse=True)
     if source is None:
         return False
-    await context.note(NoteKind.FEATURE_LIST_RESTORED, {"problem": problem, "source": source})
-    context.emit(
-        FeatureListRestored(at=context.now(), run_id=context.facts.run_id, problem=problem, source=source)
-    )
+    is_new = await context.note_once(NoteKind.FEATURE_LIST_RESTORED, {"problem": problem, "source": source})
+    await workspace.restore_feature_list(kept)
+    if is_new:
+        context.emit(
+            FeatureListRestored(at=context.now(), run_id=context.facts.run_id, problem=problem, source=source)
+        )
     return True

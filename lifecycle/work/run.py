@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lifecycle.errors import JournalCorrupt
 from lifecycle.events import AgentStarted, Event, Said, TurnUsed
@@ -55,6 +56,9 @@ async def _leg(context: WorkContext, session: Session, record: SessionRecord, lo
         budget_usd = facts.limits.max_budget_usd - spent.cost_usd
         if budget_usd <= 0:
             return Outcome(Cause.BUDGET, "the run's budget was used up before the agent could start")
+    # What a leg broke that was cut off is put right before the agent goes on, and not after its next tool.
+    undone = await log.tool_finished() if record.prompted else None
+    news = await news_for_resumption(ports.journal, session.id) if record.prompted else ""
     task = AgentTask(
         session_id=session.id,
         type=session.type,
@@ -64,7 +68,7 @@ async def _leg(context: WorkContext, session: Session, record: SessionRecord, lo
         budget_usd=budget_usd,
         deadline=facts.deadline,
         time_left_s=time_left_s,
-        news=await news_for_resumption(ports.journal, session.id) if record.prompted else "",
+        news="\n\n".join(words for words in (news, undone) if words),
     )
     return await ports.agent.run(task, log, ports.stop)
 
@@ -81,6 +85,7 @@ class _Log:
         self._session = session
         self._record = record
         self._checking = asyncio.Lock()
+        self._has_mended = False
         self.last_words = ""
 
     async def agent_started(self, process: ProcessIdentity | None) -> None:
@@ -132,10 +137,18 @@ class _Log:
         check = await workspace.check_features(self._record.baseline)
         if check.mended is None:
             return None
-        await self._context.note(NoteKind.RULE_BROKEN, {"broken": to_record(check.broken)})
+        broken = {"broken": to_record(check.broken)}
+        if not await self._is_noted(broken):
+            await self._context.note(NoteKind.RULE_BROKEN, broken)
+        self._has_mended = True
         await workspace.replace_features(check.mended)
         tell_broken(self._context, self._session, check)
         return undone_words(check.broken)
+
+    async def _is_noted(self, broken: Mapping[str, Any]) -> bool:
+        """Whether a manager that died before it could put this right has noted it."""
+        last = None if self._has_mended else await self._context.noted(NoteKind.RULE_BROKEN)
+        return last is not None and last.data == broken
 
     def happened(self, event: Event) -> None:
         if isinstance(event, Said):

@@ -20,7 +20,7 @@ from lifecycle.events import (
     WorkSalvaged,
 )
 from lifecycle.journal.notes import NoteKind
-from lifecycle.ports import Changes, ListCheck, Note, SessionRecord, SessionStory, Verdict, VerdictKind
+from lifecycle.ports import Changes, ListCheck, SessionRecord, SessionStory, Verdict, VerdictKind
 from lifecycle.work.context import WorkContext
 from lifecycle.work.restoring import FEATURE_LIST, restore
 from lifecycle.work.telling import to_record
@@ -45,7 +45,7 @@ async def save(context: WorkContext) -> Saved:
     record = await context.ports.journal.session(session.id) if session else None
     if session is None or record is None:
         return Saved(features=context.facts.features)
-    if (known := await _noted(context, NoteKind.SESSION_SAVED)) is not None:
+    if (known := await context.noted(NoteKind.SESSION_SAVED)) is not None:
         return _saved(known.data)
     await _put_list_right(context, session, record)
     verdict = await _verify(context, session, record)
@@ -93,7 +93,7 @@ async def _put_list_right(context: WorkContext, session: Session, record: Sessio
     check = await workspace.check_features(record.baseline)
     is_damaged = any(breach.rule in _DAMAGED for breach in check.broken)
     if check.mended is not None and (is_damaged or session.type is SessionType.CONTINUE):
-        if await _note_once(context, NoteKind.RULE_BROKEN, {"broken": to_record(check.broken)}):
+        if await context.note_once(NoteKind.RULE_BROKEN, {"broken": to_record(check.broken)}):
             tell_broken(context, session, check)
         await workspace.replace_features(check.mended)
     elif check.mended is None:
@@ -111,9 +111,12 @@ async def _put_lost_list_right(context: WorkContext, session: Session, changes: 
     if session.type is SessionType.CONTINUE:
         await restore(context, problem)
         return
-    moved_to = await context.ports.workspace.set_aside_feature_list()
-    if moved_to is not None:
-        await context.note(NoteKind.FEATURE_LIST_SET_ASIDE, {"problem": problem, "moved_to": moved_to})
+    moved_to = await context.ports.workspace.set_aside_feature_list(rehearse=True)
+    if moved_to is None:
+        return
+    is_new = await context.note_once(NoteKind.FEATURE_LIST_SET_ASIDE, {"problem": problem, "moved_to": moved_to})
+    await context.ports.workspace.set_aside_feature_list()
+    if is_new:
         context.emit(
             FeatureListSetAside(at=context.now(), run_id=context.facts.run_id, problem=problem, moved_to=moved_to)
         )
@@ -123,7 +126,7 @@ async def _note_appended(context: WorkContext, session: Session, check: ListChec
     if any(breach.rule == "appended" for breach in check.broken):
         return  # they were not kept
     names, count = check.appended[:_NAMES_MAX], len(check.appended)
-    if await _note_once(context, NoteKind.FEATURES_APPENDED, {"features": list(names), "count": count}):
+    if await context.note_once(NoteKind.FEATURES_APPENDED, {"features": list(names), "count": count}):
         context.emit(
             FeaturesAppended(
                 at=context.now(),
@@ -140,7 +143,7 @@ async def _verify(context: WorkContext, session: Session, record: SessionRecord)
     ports = context.ports
     if ports.verifier is None:
         return None
-    known = await _noted(context, NoteKind.VERIFIED)
+    known = await context.noted(NoteKind.VERIFIED)
     try:
         reverted = await ports.workspace.without_claims(record.baseline)
     except FeatureListInvalid:
@@ -201,7 +204,7 @@ async def _salvage(context: WorkContext, session: Session, record: SessionRecord
     if kept is None:
         return
     if not kept.ref:
-        await _note_once(context, NoteKind.SALVAGED, {"problem": kept.problem})
+        await context.note_once(NoteKind.SALVAGED, {"problem": kept.problem})
         return
     # Asked of all notes and not only of this transition's: the same work is kept once, whichever leg left it.
     if any(note.data.get("ref") == kept.ref for note in await context.ports.journal.notes(kind=NoteKind.SALVAGED)):
@@ -267,20 +270,6 @@ def _saved(data: Mapping[str, Any]) -> Saved:
         has_progressed=data["has_progressed"],
         verify_error=data["verify_error"],
     )
-
-
-async def _noted(context: WorkContext, kind: NoteKind) -> Note | None:
-    """The newest note of this kind under this transition."""
-    notes = await context.ports.journal.notes(kind=kind, run_id=context.facts.run_id)
-    return next((note for note in reversed(notes) if note.seq == context.seq), None)
-
-
-async def _note_once(context: WorkContext, kind: NoteKind, data: Mapping[str, Any]) -> bool:
-    """Make a note unless this transition has one of this kind; return whether it was made."""
-    if await _noted(context, kind) is not None:
-        return False
-    await context.note(kind, data)
-    return True
 
 
 _NAMES_MAX = 50

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from lifecycle.errors import FeatureListInvalid
 from lifecycle.ports import Changes, ListCheck, Reading, Salvage, SessionStory
+from lifecycle.workspace.aside import name_aside
 from lifecycle.workspace.baseline import Baseline, compare
 from lifecycle.workspace.bounded_command import CommandFailed, abandoned
 from lifecycle.workspace.context import render_context, restore_context
@@ -133,20 +134,22 @@ class ProjectWorkspace:
         """The bytes of a list that is valid, for a safe copy; else None."""
         return await _in_thread(self._content)
 
-    async def restore_feature_list(self, kept: bytes | None) -> str | None:
+    async def restore_feature_list(self, kept: bytes | None, *, rehearse: bool = False) -> str | None:
         """Put the newest good list in the place of what stands there.
 
         Args:
             kept: a copy kept elsewhere; tried first. Then the newest committed list with features in it.
+            rehearse: only tell; write nothing.
 
         Returns:
             Where the list came from, in words, or None when there is no good one; then nothing was touched.
         """
-        return await _in_thread(lambda: self._restore(kept))
+        return await _in_thread(lambda: self._restore(kept, rehearse=rehearse))
 
-    async def set_aside_feature_list(self) -> str | None:
+    async def set_aside_feature_list(self, *, rehearse: bool = False) -> str | None:
         """Move whatever stands in the list's place out of the way; its new name, or None when nothing stood there."""
-        aside = await _in_thread(lambda: set_aside_feature_list(self.project_dir))
+        path = self.project_dir / FEATURE_LIST_NAME
+        aside = await _in_thread(lambda: name_aside(path) if rehearse else set_aside_feature_list(self.project_dir))
         return None if aside is None else aside.name
 
     def _read(self) -> Reading:
@@ -204,17 +207,24 @@ class ProjectWorkspace:
             return None
         return None if found is None else found[0]
 
-    def _restore(self, kept: bytes | None) -> str | None:
+    def _restore(self, kept: bytes | None, *, rehearse: bool) -> str | None:
+        found = self._find_good(kept)
+        if found is None:
+            return None
+        source, content = found
+        if not rehearse:
+            replace_feature_list(self.project_dir, content)
+        return source
+
+    def _find_good(self, kept: bytes | None) -> tuple[str, bytes] | None:
         if kept is not None and self._is_good(kept):
-            replace_feature_list(self.project_dir, kept)
-            return "the copy in the journal"
+            return "the copy in the journal", kept
         versions = file_versions(
             self.project_dir, FEATURE_LIST_NAME, limit=_VERSIONS_TRIED, size_max_bytes=SIZE_MAX_BYTES
         )
         for commit, content in versions:
             if self._is_good(content):
-                replace_feature_list(self.project_dir, content)
-                return f"commit {commit[:10]}"
+                return f"commit {commit[:10]}", content
         return None
 
     def _is_good(self, content: bytes) -> bool:

@@ -5,17 +5,28 @@ Owns `app_spec.txt` and the question whether there is anything to work from.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from lifecycle.errors import ProjectInvalid
 from lifecycle.workspace.feature_list import read_feature_list
-from lifecycle.workspace.files import FileUnusable, read_regular, write_atomic
+from lifecycle.workspace.files import FileUnusable, read_regular, read_tail, write_atomic
 from lifecycle.workspace.spec_template import is_unanswered
 
-__all__ = ["SPEC_NAME", "SpecChange", "ensure_project_dir", "ensure_workable", "install_spec", "load_spec"]
+__all__ = [
+    "SPEC_NAME",
+    "SpecChange",
+    "SpecComparison",
+    "compare_spec",
+    "ensure_project_dir",
+    "ensure_workable",
+    "install_spec",
+    "load_spec",
+]
 
 SPEC_NAME = "app_spec.txt"
 
@@ -54,6 +65,41 @@ def load_spec(path: Path) -> str:
     return _text(path, content)
 
 
+@dataclass(frozen=True, slots=True)
+class SpecComparison:
+    """What installing a specification would do.
+
+    Attributes:
+        before: a digest of what stands there; None where nothing does, or what cannot be read.
+        after: a digest of the specification.
+    """
+
+    change: SpecChange
+    before: str | None
+    after: str
+
+
+def compare_spec(project_dir: Path, text: str) -> SpecComparison:
+    """What `install_spec` would do. Writes nothing.
+
+    Raises:
+        FileUnusable: the place is taken by something that is not a regular file.
+    """
+    path = project_dir / SPEC_NAME
+    wanted = text.encode("utf-8")
+    try:
+        tail = read_tail(path, within=project_dir, limit_bytes=SIZE_MAX_BYTES)
+    except FileUnusable:
+        if not path.is_file():
+            raise
+        return SpecComparison(SpecChange.REPLACED, None, _digest(wanted))
+    if tail is None:
+        return SpecComparison(SpecChange.CREATED, None, _digest(wanted))
+    found, is_cut = tail
+    change = SpecChange.UNCHANGED if found == wanted and not is_cut else SpecChange.REPLACED
+    return SpecComparison(change, _digest(found), _digest(wanted))
+
+
 def install_spec(project_dir: Path, text: str) -> SpecChange:
     """Make `app_spec.txt` hold exactly this text. Identical content is left alone, its times included.
 
@@ -61,18 +107,9 @@ def install_spec(project_dir: Path, text: str) -> SpecChange:
         FileUnusable: the place is taken by something that is not a regular file.
         OSError: the write failed; the old specification stands.
     """
-    path = project_dir / SPEC_NAME
-    wanted = text.encode("utf-8")
-    change = SpecChange.REPLACED
-    try:
-        found = read_regular(path, within=project_dir, limit_bytes=len(wanted))
-    except FileUnusable:
-        pass  # larger: to be replaced; or no file at all: then writing says so
-    else:
-        if found == wanted:
-            return SpecChange.UNCHANGED
-        change = SpecChange.CREATED if found is None else SpecChange.REPLACED
-    write_atomic(path, wanted, within=project_dir)
+    change = compare_spec(project_dir, text).change
+    if change is not SpecChange.UNCHANGED:
+        write_atomic(project_dir / SPEC_NAME, text.encode("utf-8"), within=project_dir)
     return change
 
 
@@ -123,6 +160,10 @@ def ensure_workable(project_dir: Path, has_spec: bool) -> None:
         problem = f"there is no {SPEC_NAME} and no feature in feature_list.json, so nothing to work from"
         raise ProjectInvalid(project_dir, f"{problem}; {_ASK}, or write {SPEC_NAME}")
     _text(path, content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def _text(path: Path, content: bytes) -> str:

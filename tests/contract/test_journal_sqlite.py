@@ -76,9 +76,15 @@ async def test_closing_leaves_one_file(journal: SqliteJournal, path: Path) -> No
 
 
 async def test_a_draft_of_a_dead_process_is_swept_away(path: Path) -> None:
+    """Also of one that died when the journal was in its place already, and the draft its second name."""
     path.parent.mkdir()
     dead = path.with_name(f".{path.name}.{2**22 + 1}-1.new")
     dead.touch()
+    await (await SqliteJournal.open(path)).close()
+    assert not dead.exists()
+    os.link(path, dead)
+    await (await SqliteJournal.open(path, read_only=True)).close()
+    assert dead.exists()
     await (await SqliteJournal.open(path)).close()
     assert not dead.exists()
 

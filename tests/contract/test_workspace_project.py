@@ -195,6 +195,18 @@ class TestRestoring:
         assert await project.workspace.restore_feature_list(None) is not None
         assert (await project.workspace.read()).features == FeatureCount(total=1, passing=1)
 
+    async def test_a_rehearsal_tells_the_same_and_touches_nothing(self, project: Project) -> None:
+        project.put(a=False)
+        project.commit()
+        project.write("broken")
+        for kept in (b'[{"description": "kept", "passes": true}]', None):
+            told = await project.workspace.restore_feature_list(kept, rehearse=True)
+            aside = await project.workspace.set_aside_feature_list(rehearse=True)
+            assert project.read() == "broken"
+            assert await project.workspace.restore_feature_list(kept) == told
+            assert (project.path / str(aside)).read_text() == "broken"
+            project.write("broken")
+
     async def test_content_is_given_of_a_valid_list_only(self, project: Project) -> None:
         assert await project.workspace.feature_list_content() is None
         project.write("broken")

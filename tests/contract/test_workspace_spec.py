@@ -9,7 +9,7 @@ import pytest
 
 from lifecycle.errors import FeatureListInvalid, ProjectInvalid
 from lifecycle.workspace import spec
-from lifecycle.workspace.spec import SpecChange, ensure_workable, install_spec, load_spec
+from lifecycle.workspace.spec import SpecChange, compare_spec, ensure_workable, install_spec, load_spec
 
 
 class TestLoad:
@@ -57,6 +57,14 @@ class TestInstall:
         assert install_spec(tmp_path, "a") is SpecChange.REPLACED
         assert (tmp_path / "app_spec.txt").read_bytes() == b"a"
         assert install_spec(tmp_path, "longer than before") is SpecChange.REPLACED
+
+    def test_says_before_what_it_would_do(self, tmp_path: Path) -> None:
+        assert compare_spec(tmp_path, "one").change is SpecChange.CREATED
+        install_spec(tmp_path, "one")
+        same, other = compare_spec(tmp_path, "one"), compare_spec(tmp_path, "one and more")
+        assert (same.change, other.change) == (SpecChange.UNCHANGED, SpecChange.REPLACED)
+        assert same.before == same.after == other.before != other.after
+        assert (tmp_path / "app_spec.txt").read_text() == "one"
 
     def test_does_not_write_through_a_link_out_of_the_project(self, tmp_path: Path) -> None:
         (tmp_path / "project").mkdir()

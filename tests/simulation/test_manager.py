@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+import lifecycle.manager
 from lifecycle import RunResult, SessionManager, State, StopReason, auto_continue
 from lifecycle.errors import (
     ConfigurationError,
@@ -591,6 +592,22 @@ async def test_a_prompt_asked_in_the_wait_survives_a_crash_there(world) -> None:
     assert world.agent.tasks[-1].prompt == "Remember me."
 
 
+async def test_a_host_that_asks_again_after_a_crash_in_the_wait_is_noted_once(world) -> None:
+    class Dies(type(world.clock)):
+        async def sleep_until(self, moment):
+            raise Killed
+
+    async with world.manager() as session:
+        await session.run()
+    with pytest.raises(Killed):
+        async with world.manager(clock=Dies()) as session:
+            await session.run("Remember me.")
+    async with world.manager() as session:
+        await session.run("Remember me.")
+    assert len(await world.journal.notes(kind=NoteKind.PROMPT)) == 1
+    assert [task.prompt for task in world.agent.tasks].count("Remember me.") == 1
+
+
 async def test_a_second_prompt_comes_after_the_first_that_a_stop_left_unasked(world) -> None:
     async with world.manager() as session:
         session.stop()
@@ -739,6 +756,28 @@ async def test_a_specification_is_replaced_between_sessions_not_under_a_conversa
         await run(world)
     await run(world, spec="Build something else.\n")
     assert seen[:3] == ["Build it.\n", "Build it.\n", "Build something else.\n"]
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+async def test_a_specification_whose_installation_is_cut_off_is_installed_and_noted_once(
+    world, monkeypatch, dies: str
+) -> None:
+    real = lifecycle.manager.install_spec
+
+    def cut_off(project_dir, text):
+        monkeypatch.undo()
+        if dies == "after":
+            real(project_dir, text)
+        raise Killed
+
+    monkeypatch.setattr(lifecycle.manager, "install_spec", cut_off)
+    with pytest.raises(Killed):
+        await run(world, spec="Build something else.\n")
+    await run(world, spec="Build something else.\n")
+    assert (world.project_dir / "app_spec.txt").read_text() == "Build something else.\n"
+    (note,) = await world.journal.notes(kind=NoteKind.SPEC_CHANGED)
+    assert note.data["change"] == "replaced"
+    assert note.data["before"] != note.data["after"]
 
 
 async def test_session_type_is_told_only_where_a_session_is_meant(world) -> None:

@@ -316,6 +316,52 @@ async def test_end_that_dies_at_any_write_ends_the_same_when_it_is_taken_up(new_
     assert found == expected
 
 
+@pytest.mark.parametrize("dies", ["before the note", "after the note", "after the mending"])
+async def test_what_a_leg_broke_is_put_right_before_the_conversation_goes_on_and_noted_once(
+    world, dies: str
+) -> None:
+    """The agent of the next leg would else read the broken list, and put it right or not."""
+    note, replace = world.journal.note, world.workspace.replace_features
+
+    async def dying_note(made) -> None:
+        if made.kind == NoteKind.RULE_BROKEN:
+            world.journal.note = note
+            if dies == "before the note":
+                raise Crash
+            await note(made)
+            if dies == "after the note":
+                raise Crash
+            return
+        await note(made)
+
+    async def dying_replace(content: bytes) -> None:
+        world.workspace.replace_features = replace
+        await replace(content)
+        if dies == "after the mending":
+            raise Crash
+
+    class Breaks(FakeAgent):
+        async def run(self, task: AgentTask, log, stop) -> Outcome:
+            if len(self.tasks) == 1:
+                self.tasks.append(task)
+                await log.agent_started(None)
+                await log.prompted()
+                remove_all(world.workspace)
+                await log.tool_finished()
+                raise AssertionError("it dies there")
+            if len(self.tasks) == 2:
+                assert len(world.workspace.features) == 3, "put right before the agent goes on"
+            return await super().run(task, log, stop)
+
+    world.agent = Breaks(world.workspace)
+    world.journal.note, world.workspace.replace_features = dying_note, dying_replace
+    with pytest.raises(Crash):
+        await run(world)
+    result = await run(world)
+    assert (result.stop_reason, result.features) == (StopReason.COMPLETE, FeatureCount(3, 3))
+    assert len(await notes(world, NoteKind.RULE_BROKEN)) == 1
+
+
 async def test_what_end_could_not_save_is_saved_before_the_project_is_read_again(world) -> None:
     """Else the agent's tampering would pass for a person's change."""
     failures = 2

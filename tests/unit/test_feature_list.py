@@ -341,6 +341,19 @@ class TestSetsAside:
             assert aside == tmp_path / f"feature_list.invalid-{number}.json"
         assert [path.read_text() for path in sorted(tmp_path.iterdir())] == ["broken 1", "broken 2", "broken 3"]
 
+    @pytest.mark.parametrize("make", [Path.touch, Path.mkdir])
+    def test_in_the_place_that_one_reserved_who_died_then(self, tmp_path: Path, make) -> None:
+        put(tmp_path, "broken 1")
+        set_aside_feature_list(tmp_path)
+        make(tmp_path / "feature_list.json")
+        if make is Path.mkdir:
+            (tmp_path / "feature_list.json" / "inside").write_text("x")
+        else:
+            put(tmp_path, "broken 2")
+        make(tmp_path / "feature_list.invalid-2.json")
+        assert set_aside_feature_list(tmp_path) == tmp_path / "feature_list.invalid-2.json"
+        assert len(list(tmp_path.iterdir())) == 2
+
     def test_nothing_when_nothing_stands_there(self, tmp_path: Path) -> None:
         assert set_aside_feature_list(tmp_path) is None
         assert not list(tmp_path.iterdir())
@@ -363,6 +376,12 @@ class TestSetsAside:
 
 
 class TestReplaces:
+    def test_what_was_kept_by_one_who_died_before_the_replacement_is_kept_once(self, tmp_path: Path) -> None:
+        put(tmp_path, "broken")
+        os.link(tmp_path / "feature_list.json", tmp_path / "feature_list.invalid-1.json")
+        assert replace_feature_list(tmp_path, b"[]\n") == tmp_path / "feature_list.invalid-1.json"
+        assert len(list(tmp_path.iterdir())) == 2
+
     def test_a_broken_file_and_keeps_it(self, tmp_path: Path) -> None:
         put(tmp_path, "broken").chmod(0o640)
         kept = replace_feature_list(tmp_path, b"[]\n")
