@@ -162,7 +162,9 @@ class ControlFlow:
             return self._for(command, state)
         if isinstance(command, ArithmeticFor):
             self.expander.expression(command.header, state, certain=True)
-            return self._repeated(command.body, state)
+            state = self._repeated(command.body, state)
+            self.expander.expression(command.header, state)  # bash evaluates it again after each pass
+            return state
         if isinstance(command, Case):
             return self._case(command, state)
         if isinstance(command, ArithmeticCommand):
