@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from lifecycle.guard.refusal import Refused
 from lifecycle.guard.values import ENV, JOB, MAYBE, NUM
@@ -59,6 +60,7 @@ def check_expression(expression: str, variables: Mapping[str, str], known: bool 
         _check_all(variables)
 
 
+@lru_cache(maxsize=4096)
 def base_of(name: str) -> str:
     """What a name holds that the script did not assign: the environment's text, or nothing but perhaps a number."""
     return NUM + MAYBE if _NEVER_TEXT.fullmatch(name) else ENV

@@ -74,6 +74,8 @@ class ControlFlow:
 
     def may_abort(self, state: State) -> None:
         """Note that bash may give up the rest of the line here, and go on with the next one."""
+        if self._aborted and self._aborted[-1] == state:
+            return
         self._aborted.append(state.copy())
 
     # -- control flow

@@ -47,17 +47,22 @@ def joined_states(first: State, second: State) -> State:
     directories = first.directories
     if second.directories != directories:
         directories = tuple(dict.fromkeys(first.directories + second.directories))
-    variables = {
-        name: joined_values(first.variables.get(name, base_of(name)), second.variables.get(name, base_of(name)))
-        for name in {*first.variables, *second.variables}
-    }
+    variables = first.variables
+    if second.variables != variables:
+        variables = dict(variables)
+        for name, value in second.variables.items():
+            held = variables.get(name)
+            if held != value:
+                variables[name] = joined_values(base_of(name) if held is None else held, value)
+        for name in first.variables.keys() - second.variables.keys():
+            variables[name] = joined_values(variables[name], base_of(name))
     functions = {}
     for name in {*first.functions, *second.functions}:
         one, other = first.functions.get(name), second.functions.get(name)
         body = one if one is not None else second.functions[name]
         functions[name] = (body[0], one == other and body[1])
     previous = tuple(dict.fromkeys(first.previous + second.previous))
-    return State(directories, previous if first.previous and second.previous else (), variables, functions)
+    return State(directories, previous if first.previous and second.previous else (), dict(variables), functions)
 
 
 def joined_values(one: str, other: str) -> str:
