@@ -42,22 +42,15 @@ def history(project_dir: Path, state_dir: str | None, config_file: Path | None, 
       2  DIR is no directory, or its record is damaged
       5  the record cannot be read
     """
-    from lifecycle.cli.record import locate
+    from lifecycle.cli.record import locate, transitions_in
 
-    records = asyncio.run(_read(locate(project_dir, state_dir=state_dir, config_file=config_file)))
+    records = asyncio.run(transitions_in(locate(project_dir, state_dir=state_dir, config_file=config_file)))
     if is_json:
         print_text([json.dumps(_document(record)) for record in records])
     elif records:
         print_text(list(_table(records)))
     else:
         print_text("no run yet; begin one with `lifecycle run`")
-
-
-async def _read(state_dir: Path) -> Sequence[TransitionRecord]:
-    from lifecycle.cli.record import opened
-
-    async with opened(state_dir) as journal:
-        return () if journal is None else await journal.transitions()
 
 
 def _document(record: TransitionRecord) -> dict[str, Any]:

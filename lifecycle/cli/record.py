@@ -6,7 +6,7 @@ Looks where a manager would: the flag, the environment, the configuration file, 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from lifecycle.config import FILE_NAME, Layer, from_environment, from_file, reso
 from lifecycle.errors import ConfigurationError
 from lifecycle.journal.location import JOURNAL_NAME, has_journal, state_directory
 from lifecycle.journal.sqlite import SqliteJournal
+from lifecycle.ports import TransitionRecord
 from lifecycle.workspace.spec import ensure_project_dir
 
-__all__ = ["locate", "opened"]
+__all__ = ["locate", "opened", "transitions_in"]
 
 
 def locate(project_dir: Path, *, state_dir: str | None = None, config_file: Path | None = None) -> Path:
@@ -51,6 +52,12 @@ async def opened(state_dir: Path, *, read_only: bool = True) -> AsyncIterator[Sq
         yield journal
     finally:
         await journal.close()
+
+
+async def transitions_in(state_dir: Path) -> Sequence[TransitionRecord]:
+    """Every transition of the project, oldest first; none where no run has begun yet. Raises what `opened` raises."""
+    async with opened(state_dir) as journal:
+        return () if journal is None else await journal.transitions()
 
 
 def _read_file(project_dir: Path, config_file: Path | None) -> tuple[Layer, ConfigurationError | None]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,7 +15,7 @@ from lifecycle.cli.output import print_document, print_text
 from lifecycle.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from lifecycle.ports import TransitionRecord
+    from lifecycle.ports import Note, TransitionRecord
     from states.facts import Limits
 
 __all__ = ["what_if"]
@@ -32,8 +32,9 @@ def what_if(
 ) -> None:
     """Replay DIR's past runs under other limits: which would have stopped where, and what that saves or loses.
 
-    Each END's decision is taken again on the facts that the record has. Where a run would have gone on beyond its
-    record, nobody can say how.
+    Each END's decision is taken again on the facts that the record has; limits that are not given stay what they were.
+    Where a run would have gone on beyond its record, nobody can say how. A limit on money or time also cuts a session
+    short: what is saved there is the least.
 
     \b
     Examples:
@@ -43,7 +44,7 @@ def what_if(
     \b
     Exit status:
       0  told
-      2  a limit is not accepted, none is given, or the record is damaged
+      2  DIR is no directory, a limit is not accepted, none is given, or the record is damaged
       5  the record cannot be read
     """
     from lifecycle.cli.record import locate
@@ -51,21 +52,24 @@ def what_if(
     given = dict(given_flags(limits).values)
     if not given:
         raise ConfigurationError("what-if", "give at least one limit, as --stall-after 5")
-    records = asyncio.run(_read(locate(project_dir, state_dir=state_dir, config_file=config_file)))
-    runs = [_replayed(run, given) for run in _runs(records)]
+    records, notes = asyncio.run(_read(locate(project_dir, state_dir=state_dir, config_file=config_file)))
+    runs = [_replayed(run, notes, given) for run in _runs(records)]
     if is_json:
-        print_document({"limits": {name: given[name] for name in given}, "runs": runs})
+        print_document({"limits": given, "runs": runs, "total": _total(runs)})
     elif not runs:
         print_text("no run yet; begin one with `lifecycle run`")
     else:
-        print_text([line for run in runs for line in _words(run)])
+        print_text(list(_lines(runs)))
 
 
-async def _read(state_dir: Path) -> Sequence[TransitionRecord]:
+async def _read(state_dir: Path) -> tuple[Sequence[TransitionRecord], Sequence[Note]]:
     from lifecycle.cli.record import opened
+    from lifecycle.journal.notes import NoteKind
 
     async with opened(state_dir) as journal:
-        return () if journal is None else await journal.transitions()
+        if journal is None:
+            return (), ()
+        return await journal.transitions(), await journal.notes(kind=NoteKind.SESSION_SAVED)
 
 
 def _runs(records: Sequence[TransitionRecord]) -> list[list[TransitionRecord]]:
@@ -75,59 +79,136 @@ def _runs(records: Sequence[TransitionRecord]) -> list[list[TransitionRecord]]:
     return list(runs.values())
 
 
-def _replayed(run: list[TransitionRecord], given: dict[str, Any]) -> dict[str, Any]:
-    from states.reckoning import reason_under
+# --- the replay ----------------------------------------------------------------------------------------------
 
-    last = run[-1]
+_NAMES: Final = {"max_duration": "max_duration_s"}
+_CUTTING: Final = ("max_budget", "max_duration")
+"""Reasons whose limit also cuts a session short."""
+
+
+def _replayed(run: Sequence[TransitionRecord], notes: Sequence[Note], given: Mapping[str, Any]) -> dict[str, Any]:
+    """One run: where it stopped, where it would have, and the difference.
+
+    `verdict` is "same", "earlier", "longer" (it would have gone on from where it stopped) or "other reason" (it would
+    have stopped there all the same).
+    """
+    last, stop = run[-1], _first_stop(run, given)
+    reason = last.facts.stop_reason
     document: dict[str, Any] = {
         "run_id": last.run_id,
-        "stopped": {"seq": last.seq, "reason": last.facts.stop_reason},
-        "would_stop": None,
+        "stopped": None if reason is None else {"seq": last.seq, "reason": reason},
+        "verdict": "same",
+        "would_stop": None if stop is None else {"seq": stop[0].seq, "reason": stop[1]},
         "saves": None,
         "loses": None,
     }
+    if stop is None:
+        # A fault of ours stops a run without a decision; a stop request suspends it under any limits.
+        document["verdict"] = "longer" if reason is not None and last.trigger == "ended" else "same"
+        document["would_stop"] = document["stopped"] if document["verdict"] == "same" else None
+    elif stop[0].seq < last.seq:
+        document |= {"verdict": "earlier", **_difference(stop[0], stop[1], last, notes)}
+    elif stop[1] != reason:
+        document["verdict"] = "other reason"
+    return document
+
+
+def _first_stop(run: Sequence[TransitionRecord], given: Mapping[str, Any]) -> tuple[TransitionRecord, str] | None:
+    """The first END that would have stopped the run for good, or that stopped it and would have again."""
+    from states.reckoning import reason_under
+
     for record in run:
         if record.trigger != "ended":
             continue
         reason = reason_under(record.facts, _under(record.facts.limits, given))
-        if reason is None:
-            continue
-        document["would_stop"] = {"seq": record.seq, "reason": reason}
-        if record.seq < last.seq and not (reason == "interrupted" == record.facts.stop_reason):
-            document["saves"] = {
-                "cost_usd": round(last.facts.cost_usd - record.facts.cost_usd, 6),
-                "sessions": last.facts.counters.iterations - record.facts.counters.iterations,
-                "seconds": round(last.at - record.at, 3),
-            }
-            document["loses"] = {"features": _passing(last) - _passing(record)}
-            break
-        document["would_stop"] = None if record.seq < last.seq else document["would_stop"]
-    return document
+        if reason is not None and not (reason == "interrupted" and record is not run[-1]):
+            return record, reason.value
+    return None
 
 
-def _under(limits: Limits, given: dict[str, Any]) -> Limits:
-    names = {"max_duration": "max_duration_s"}
-    return replace(limits, **{names.get(name, name): value for name, value in given.items()})
+def _under(limits: Limits, given: Mapping[str, Any]) -> Limits:
+    return replace(limits, **{_NAMES.get(name, name): value for name, value in given.items()})
 
 
-def _passing(record: TransitionRecord) -> int:
-    return record.facts.features.passing if record.facts.features else 0
+def _difference(
+    stop: TransitionRecord, reason: str, last: TransitionRecord, notes: Sequence[Note]
+) -> dict[str, Any]:
+    commits = sum(
+        int(note.data.get("new_commits", 0)) for note in notes if note.run_id == last.run_id and note.seq > stop.seq
+    )
+    lay_s = last.facts.suspended_s - stop.facts.suspended_s
+    return {
+        "saves": {
+            "cost_usd": round(last.facts.cost_usd - stop.facts.cost_usd, 6),
+            "sessions": last.facts.counters.iterations - stop.facts.counters.iterations,
+            "seconds": round(max(0.0, last.at - stop.at - lay_s), 3),
+            "is_least": reason in _CUTTING,
+        },
+        "loses": {"features": _passing(last, stop) - _passing(stop), "commits": commits},
+    }
 
 
-def _words(run: dict[str, Any]) -> list[str]:
-    stopped, would = run["stopped"], run["would_stop"]
-    was = f"stopped at {stopped['seq']} ({stopped['reason']})" if stopped["reason"] else "has not stopped"
-    lines = [f"run {run['run_id']}: {was}"]
-    if would is None:
-        lines.append("  would have gone on" if stopped["reason"] not in (None, "interrupted") else "  the same")
-    elif run["saves"] is None:
-        same = would["reason"] == stopped["reason"]
-        lines.append("  the same" if same else f"  would have stopped there as {would['reason']}")
-    else:
-        saves, loses = run["saves"], run["loses"]
-        lines.append(f"  would have stopped at {would['seq']} ({would['reason']})")
-        lines.append(
-            f"  saves ${saves['cost_usd']:.2f}, {saves['sessions']} sessions, {saves['seconds']:.0f} s; "
-            f"loses {loses['features']} features"
-        )
-    return lines
+def _passing(record: TransitionRecord, otherwise: TransitionRecord | None = None) -> int:
+    """How many features pass; where nobody could tell, as many as before."""
+    if record.facts.features is None:
+        return 0 if otherwise is None else _passing(otherwise)
+    return record.facts.features.passing
+
+
+def _total(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    earlier = [run for run in runs if run["verdict"] == "earlier"]
+    return {
+        "runs": len(runs),
+        "earlier": len(earlier),
+        "longer": sum(run["verdict"] == "longer" for run in runs),
+        "saves": {
+            name: round(sum(run["saves"][name] for run in earlier), 6) for name in ("cost_usd", "sessions", "seconds")
+        },
+        "loses": {name: sum(run["loses"][name] for run in earlier) for name in ("features", "commits")},
+    }
+
+
+# --- for people ----------------------------------------------------------------------------------------------
+
+
+def _lines(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for run in runs:
+        yield f"run {run['run_id']}: {_was(run)}"
+        yield f"  {_would(run)}"
+        if run["saves"] is not None:
+            yield f"  saves {'at least ' if run['saves']['is_least'] else ''}{_saved(run['saves'])}; loses {_lost(run['loses'])}"
+    if len(runs) > 1:
+        total = _total(runs)
+        yield f"all {len(runs)} runs: {total['earlier']} stop earlier, {total['longer']} would have gone on"
+        if total["earlier"]:
+            yield f"  saves {_saved(total['saves'])}; loses {_lost(total['loses'])}"
+
+
+def _was(run: Mapping[str, Any]) -> str:
+    stopped = run["stopped"]
+    return "has not stopped" if stopped is None else f"stopped at {stopped['seq']} ({stopped['reason']})"
+
+
+def _would(run: Mapping[str, Any]) -> str:
+    would = run["would_stop"]
+    match run["verdict"]:
+        case "earlier":
+            return f"would have stopped at {would['seq']} ({would['reason']})"
+        case "longer":
+            return "would have gone on; how far, nobody can say"
+        case "other reason":
+            return f"would have stopped there too, as {would['reason']}"
+        case _:
+            return "the same"
+
+
+def _saved(saves: Mapping[str, Any]) -> str:
+    sessions = "1 session" if saves["sessions"] == 1 else f"{saves['sessions']} sessions"
+    return f"${saves['cost_usd']:.2f}, {sessions}, {saves['seconds']:.0f} s"
+
+
+def _lost(loses: Mapping[str, Any]) -> str:
+    features, commits = loses["features"], loses["commits"]
+    named = [f"{features} passing feature{'' if features == 1 else 's'}"] if features > 0 else []
+    named += [f"{commits} commit{'' if commits == 1 else 's'}"] if commits else []
+    return " and ".join(named) or "nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from lifecycle.ports import VerdictKind
 from lifecycle.testing.simulation.scenario import OPERATIONS, Fault, FaultKind, Leg, Scenario, Work
 from states.definition import BUILT_IN, Definition
 from states.explore import Search, Step
@@ -14,6 +15,7 @@ from states.world import LIMITS
 __all__ = ["facts", "faults", "outcomes", "scenarios", "transitions"]
 
 _COUNTS = st.integers(0, 10)
+_VERDICTS = [kind for kind in VerdictKind if kind is not VerdictKind.STOPPED]  # that one follows a stop request alone
 
 
 def outcomes() -> st.SearchStrategy[Outcome]:
@@ -55,8 +57,9 @@ def scenarios() -> st.SearchStrategy[Scenario]:
     )  # fmt: skip
     settings = st.fixed_dictionaries({}, optional={"max_iterations": st.integers(1, 5), "stall_after": st.integers(1, 3)})
     return st.builds(
-        Scenario, features=st.integers(1, 4), settings=settings, legs=st.lists(leg, max_size=8).map(tuple), faults=faults()
-    )
+        Scenario, features=st.integers(1, 4), settings=settings, legs=st.lists(leg, max_size=8).map(tuple), faults=faults(),
+        verdicts=st.lists(st.sampled_from(_VERDICTS), max_size=4).map(tuple),
+    )  # fmt: skip
 
 
 @st.composite

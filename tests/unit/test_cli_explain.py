@@ -1,40 +1,60 @@
-"""`lifecycle explain` and `what-if` on real journals that the simulation's manager wrote."""
+"""`lifecycle explain` and `what-if` on real journals that the real manager wrote, its agent and project being fakes."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lifecycle import SessionManager
 from lifecycle.cli.main import main
+from lifecycle.testing.examples import review
 from lifecycle.testing.fakes import FakeAgent, FakeChance, FakeClock, FakePrompts, FakeWorkspace, build, idle
-from states.decide import REASONS
-from states.facts import Facts, Limits
-from states.reckoning import guards_asked, nearest_change, questions
-from states.vocabulary import RunId
+from states.decide import LIMITS, REASONS
+from states.definition import sample_facts
+from states.facts import Facts, Limits, Outcome
+from states.guards import GUARDS
+from states.inputs import looked_at
+from states.otherwise import nearest_change, result_of
+from states.reckoning import guards_asked, reasons_asked
+from states.vocabulary import Cause, RunId
+
+REVIEWED = "lifecycle.testing.examples.review:TABLE"
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two sessions that get something done, then two that do not: stalled. Its journal is the real one."""
+def lived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Let runs happen in a project, one after the other, and return its directory. The journal is the real one."""
     directory = tmp_path / "project"
     directory.mkdir()
     (directory / "app_spec.txt").write_text("Build it.\n")
     monkeypatch.setenv("LIFECYCLE_STATE_DIR", str(tmp_path / "state"))
-    workspace = FakeWorkspace()
+    workspace, clock, chance = FakeWorkspace(), FakeClock(), FakeChance()
 
-    async def run() -> None:
+    async def live(behaviours, settings, is_stopped: bool) -> None:
         async with SessionManager(
-            directory, state_dir=tmp_path / "state", stall_after=2, clock=FakeClock(), chance=FakeChance(),
-            workspace=workspace, agent=FakeAgent(workspace, [build, build, idle]), prompts=FakePrompts(),
+            directory, state_dir=tmp_path / "state", clock=clock, chance=chance, workspace=workspace,
+            agent=FakeAgent(workspace, behaviours, cost_usd=1.0), prompts=FakePrompts(), **settings,
         ) as manager:  # fmt: skip
-            assert (await manager.run_until_shutdown()).stop_reason == "stalled"
+            if is_stopped:
+                manager.stop("the test")
+            await manager.run_until_shutdown()
 
-    asyncio.run(run())
-    return directory
+    def run(*behaviours, is_stopped: bool = False, **settings) -> Path:
+        asyncio.run(live(behaviours, settings, is_stopped))
+        return directory
+
+    return run
+
+
+@pytest.fixture
+def project(lived) -> Path:
+    """Two sessions that get something done, then two that do not: stalled."""
+    return lived(build, build, idle, stall_after=2)
 
 
 def told(capsys, *arguments: str) -> dict:
@@ -42,57 +62,181 @@ def told(capsys, *arguments: str) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
+def said(capsys, *arguments: str) -> str:
+    assert main([*arguments]) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys, *arguments: str) -> str:
+    assert main([*arguments]) == 2
+    answer = capsys.readouterr()
+    assert answer.out == ""
+    return answer.err
+
+
+# --- explain -------------------------------------------------------------------------------------------------
+
+
 def test_the_newest_decision_is_told_with_every_guard_and_reason(project: Path, capsys) -> None:
     document = told(capsys, "explain", str(project))
     assert (document["source"], document["dest"], document["stop_reason"]) == ("END", "SHUTDOWN", "stalled")
-    assert [(guard["name"], guard["holds"]) for guard in document["guards"]] == [
-        ("may_continue", False),
-        ("must_stop", True),
+    guards = {guard["name"]: guard for guard in document["guards"]}
+    assert [(guards[name]["holds"], guards[name]["leads_to"]) for name in ("may_continue", "must_stop")] == [
+        (False, "CONTINUE"),
+        (True, "SHUTDOWN"),
     ]
+    inputs = guards["must_stop"]["inputs"]
+    assert (inputs["counters.stalled"], inputs["limits.stall_after"], inputs["stop_requested"]) == (2, 2, False)
+    assert "cost_usd" not in inputs, "what comes after the first reason that holds is not looked at"
     assert [reason["name"] for reason in document["reasons"]] == [reason.value for reason, _ in REASONS]
-    assert [reason["inputs"] for reason in document["reasons"] if reason["decides"]] == ["2 in a row, limit 2"]
+    [decides] = [reason for reason in document["reasons"] if reason["decides"]]
+    assert decides["words"] == "2 in a row, limit 2"
+    assert decides["inputs"] == {"limits.stall_after": 2, "counters.stalled": 2}
     assert document["nearest_change"] == {"change": "stall_after above 2", "result": "CONTINUE"}
+    assert document["decided_now"] is None
 
 
-def test_an_earlier_decision_is_told_by_its_number(project: Path, capsys) -> None:
-    assert main(["explain", str(project), "2"]) == 0
-    said = capsys.readouterr().out
-    assert "DETECT --detected--> CREATE" in said
-    assert "otherwise: with" in said
+def test_a_decision_to_go_on_is_told_with_its_reason_and_until_when(project: Path, capsys) -> None:
+    document = told(capsys, "explain", str(project), "5")
+    assert (document["dest"], document["why"]) == ("CONTINUE", "the next session follows after the continue delay")
+    assert document["resume_at"].endswith("Z")
+    assert not any(reason["holds"] for reason in document["reasons"])
+    words = said(capsys, "explain", str(project), "5")
+    assert "-> may_continue       yes  to CONTINUE\n      features.total 3, features.passing 0" in words
+    assert "otherwise: with " in words
 
 
-def test_a_number_that_is_not_there_is_refused(project: Path, capsys) -> None:
-    assert main(["explain", str(project), "999"]) == 2
-    assert "there is no transition 999" in capsys.readouterr().err
+def test_detect_asks_only_whether_there_is_work_and_for_the_limits(project: Path, capsys) -> None:
+    document = told(capsys, "explain", str(project), "2")
+    assert [guard["name"] for guard in document["guards"] if guard["decides"]] == ["has_work"]
+    assert [reason["name"] for reason in document["reasons"]] == ["complete", *(reason.value for reason, _ in LIMITS)]
+
+
+def test_what_no_guard_decided_is_told_with_the_tables_reason(project: Path, capsys) -> None:
+    assert told(capsys, "explain", str(project), "1")["why"] == "a run begins, or a suspended one goes on"
+    words = said(capsys, "explain", str(project), "4")
+    assert "it was end_turn (completed_turn): done" in words
+    assert "no guard was asked" in words
+
+
+def test_a_hosts_decisions_are_told_by_its_own_table(lived, capsys) -> None:
+    project = lived(build, definition=review.DEFINITION, works=review.WORKS)
+    assert told(capsys, "explain", str(project), "--table", REVIEWED)["stop_reason"] == "complete"
+    assert told(capsys, "explain", str(project), "4", "--table", REVIEWED)["why"].startswith("the agent's turn is over: ")
+    assert "name the right one with --table" in said(capsys, "explain", str(project), "4")
+    assert "has no NOWHERE" in refused(capsys, "explain", str(project), "--table", f"{review.__name__}:NOWHERE")
+
+
+def test_what_cannot_be_told_is_refused(project: Path, tmp_path: Path, capsys) -> None:
+    assert "there is no transition 999; the newest is 20" in refused(capsys, "explain", str(project), "999")
+    assert "is not in the range" in refused(capsys, "explain", str(project), "0")
+    assert "not a valid integer" in refused(capsys, "explain", str(project), "two")
+    assert str(tmp_path / "nowhere") in refused(capsys, "explain", str(tmp_path / "nowhere"))
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    assert "there is no run yet" in refused(capsys, "explain", str(fresh), "--state-dir", str(tmp_path / "other"))
+
+
+# --- what-if -------------------------------------------------------------------------------------------------
 
 
 def test_narrower_limits_stop_earlier_and_what_that_saves_and_loses_is_told(project: Path, capsys) -> None:
-    [run] = told(capsys, "what-if", str(project), "--max-iterations", "1")["runs"]
-    assert run["stopped"]["reason"] == "stalled"
+    document = told(capsys, "what-if", str(project), "--max-iterations", "1")
+    [run] = document["runs"]
+    assert (run["stopped"], run["verdict"]) == ({"seq": 20, "reason": "stalled"}, "earlier")
     assert run["would_stop"] == {"seq": 5, "reason": "max_iterations"}
-    assert (run["saves"]["sessions"], run["saves"]["cost_usd"], run["loses"]["features"]) == (3, 0.03, 1)
+    assert run["saves"] == {"cost_usd": 3.0, "sessions": 3, "seconds": 9.0, "is_least": False}
+    assert run["loses"] == {"features": 1, "commits": 1}
+    assert document["limits"] == {"max_iterations": 1}
+    words = said(capsys, "what-if", str(project), "--max-iterations", "1")
+    assert "would have stopped at 5 (max_iterations)\n  saves $3.00, 3 sessions, 9 s; loses 1 passing feature and 1 commit" in words
+
+
+def test_a_limit_that_also_cuts_a_session_saves_at_least_what_is_told(project: Path, capsys) -> None:
+    assert "saves at least $3.00" in said(capsys, "what-if", str(project), "--max-budget-usd", "0.5")
 
 
 def test_wider_limits_would_have_gone_on(project: Path, capsys) -> None:
-    [run] = told(capsys, "what-if", str(project), "--stall-after", "5")["runs"]
-    assert (run["would_stop"], run["saves"]) == (None, None)
-    assert main(["what-if", str(project), "--stall-after", "5"]) == 0
-    assert "would have gone on" in capsys.readouterr().out
+    [run] = told(capsys, "what-if", str(project), "--stall-after", "none")["runs"]
+    assert (run["verdict"], run["would_stop"], run["saves"]) == ("longer", None, None)
+    assert "would have gone on" in said(capsys, "what-if", str(project), "--stall-after", "5")
 
 
-def test_what_if_needs_a_limit(project: Path, capsys) -> None:
-    assert main(["what-if", str(project)]) == 2
-    assert "give at least one limit" in capsys.readouterr().err
+def test_another_reason_at_the_same_place_is_told(project: Path, capsys) -> None:
+    assert "stopped there too, as max_budget" in said(
+        capsys, "what-if", str(project), "--stall-after", "none", "--max-budget-usd", "4"
+    )
+    assert "the same" in said(capsys, "what-if", str(project), "--max-failures", "3")
 
 
-def test_every_change_that_is_told_is_true() -> None:
-    """Over facts of every kind: the change is found, and leads where it says."""
-    from states.definition import sample_facts
+def test_several_runs_are_told_each_and_together(lived, capsys) -> None:
+    lived(build, idle, max_iterations=2)
+    project = lived(build, max_iterations=5)
+    document = told(capsys, "what-if", str(project), "--max-iterations", "1")
+    assert [run["verdict"] for run in document["runs"]] == ["earlier", "earlier"]
+    assert (document["total"]["saves"]["sessions"], document["total"]["loses"]["features"]) == (3, 2)
+    assert "all 2 runs: 2 stop earlier" in said(capsys, "what-if", str(project), "--max-iterations", "1")
 
-    for facts in sample_facts():
-        assert sum(question.decides for question in questions(facts)) <= 1
-        assert sum(guard.decides for guard in guards_asked("END", "ended", facts)) == 1
-        change = nearest_change("END", "ended", facts)
+
+def test_a_suspended_run_is_suspended_under_any_limits(lived, capsys) -> None:
+    project = lived(build, is_stopped=True)
+    [run] = told(capsys, "what-if", str(project), "--max-iterations", "9")["runs"]
+    assert (run["stopped"]["reason"], run["verdict"]) == ("interrupted", "same")
+    assert lived(build) == project
+    [run] = told(capsys, "what-if", str(project), "--max-iterations", "9")["runs"]
+    assert (run["stopped"]["reason"], run["verdict"]) == ("complete", "same"), "that it was suspended ended nothing"
+
+
+def test_what_if_needs_a_limit_that_is_one(project: Path, tmp_path: Path, capsys) -> None:
+    assert "give at least one limit" in refused(capsys, "what-if", str(project))
+    assert "--stall-after" in refused(capsys, "what-if", str(project), "--stall-after", "-1")
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    elsewhere = ("--state-dir", str(tmp_path / "other"))
+    assert told(capsys, "what-if", str(fresh), "--stall-after", "1", *elsewhere)["runs"] == []
+    assert "no run yet" in said(capsys, "what-if", str(fresh), "--stall-after", "1", *elsewhere)
+
+
+# --- the reckoning -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("source", "trigger"), [("END", "ended"), ("DETECT", "detected")])
+def test_every_change_that_is_told_leads_elsewhere_whatever_the_facts(source: str, trigger: str) -> None:
+    for facts in list(sample_facts())[::7]:
+        assert sum(question.decides for question in reasons_asked(trigger, facts)) <= 1
+        guards = guards_asked(source, trigger, facts)
+        assert sum(guard.decides for guard in guards) == 1
+        change = nearest_change(source, trigger, facts)
         assert change is not None
-    fresh = Facts(run_id=RunId("r"), at=0.0, started_at=0.0, limits=Limits())
-    assert nearest_change("END", "ended", fresh).words == "a stop request"
+        assert change.result.partition(":")[0] != result_of(source, trigger, facts).partition(":")[0]
+
+
+def test_the_reasons_and_the_guards_agree() -> None:
+    for facts in list(sample_facts())[::7]:
+        is_stop = any(question.decides for question in reasons_asked("ended", facts))
+        assert GUARDS["must_stop"](facts) is is_stop
+
+
+def test_of_two_changes_the_smaller_one_is_told() -> None:
+    limits = Limits(max_failures=10, stall_after=3, max_iterations=None)
+    facts = Facts(RunId("r"), at=0.0, started_at=0.0, limits=limits)
+    nearly = replace(facts, counters=replace(facts.counters, failures=1, stalled=2))
+    assert nearest_change("END", "ended", nearly).words == "stall_after of 2"
+
+
+def test_what_needs_two_changes_is_told_with_both() -> None:
+    limits = Limits(max_failures=1, stall_after=1)
+    facts = Facts(RunId("r"), at=0.0, started_at=0.0, limits=limits)
+    both = replace(facts, counters=replace(facts.counters, failures=1, stalled=1))
+    assert nearest_change("END", "ended", both).words == "max_failures above 1 and stall_after above 1"
+
+
+def test_what_a_hosts_guard_looks_at_is_told_also_where_it_does_more_than_look() -> None:
+    def mine(facts: Facts) -> bool:
+        return replace(facts, at=1.0).outcome == Outcome(Cause.IDLE) or facts.cost_usd > 2
+
+    facts = Facts(RunId("r"), at=0.0, started_at=0.0, outcome=Outcome(Cause.IDLE))
+    assert looked_at(lambda facts: facts.outcome is not None, facts) == {"outcome": "there"}
+    assert "outcome.cause" not in looked_at(lambda facts: facts.cost_usd > 2, facts)
+    assert mine(facts)
+    assert isinstance(looked_at(mine, facts), dict)

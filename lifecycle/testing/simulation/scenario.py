@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from lifecycle import ports
+from lifecycle.ports import VerdictKind
 from states.vocabulary import Cause
 
 __all__ = ["OPERATIONS", "Fault", "FaultKind", "Leg", "Scenario", "Work", "scenario_of"]
@@ -74,6 +75,8 @@ class Scenario:
         runs: how many runs are begun, one after the other.
         settings: the manager's.
         legs: what the agent does, leg by leg; after them it does its work well.
+        verdicts: what the person's check says of the claims, time by time, the last of them ever after; without any
+            there is no check.
     """
 
     seed: int = 0
@@ -82,6 +85,7 @@ class Scenario:
     settings: Mapping[str, Any] = field(default_factory=dict)
     legs: tuple[Leg, ...] = ()
     faults: tuple[Fault, ...] = ()
+    verdicts: tuple[VerdictKind, ...] = ()
 
     def to_json(self) -> str:
         """One line; `from_json` gives back an equal scenario."""
@@ -93,7 +97,8 @@ class Scenario:
         data = json.loads(text)
         legs = tuple(Leg(**{**leg, "work": Work(leg["work"]), "cause": Cause(leg["cause"])}) for leg in data["legs"])
         faults = tuple(Fault(**{**fault, "kind": FaultKind(fault["kind"])}) for fault in data["faults"])
-        return cls(**{**data, "legs": legs, "faults": faults})
+        verdicts = tuple(VerdictKind(kind) for kind in data.get("verdicts", ()))
+        return cls(**{**data, "legs": legs, "faults": faults, "verdicts": verdicts})
 
 
 def _calls(name: str, protocol: type) -> list[str]:
@@ -107,6 +112,7 @@ OPERATIONS: tuple[str, ...] = (
     *_calls("clock", ports.Clock),
     *_calls("chance", ports.Chance),
     *_calls("prompts", ports.Prompts),
+    *_calls("verifier", ports.Verifier),
     "agent.message",
     "observer.call",
 )
@@ -126,6 +132,7 @@ def scenario_of(seed: int) -> Scenario:
         settings=_settings(dice),
         legs=tuple(_leg(dice) for _ in range(dice.randint(0, 8))),
         faults=tuple(_fault(dice) for _ in range(dice.randint(0, 6))),
+        verdicts=_verdicts(dice),
     )
 
 
@@ -154,6 +161,11 @@ def _leg(dice: Random) -> Leg:
         lasts_s=dice.choice((0.0, 60.0, 600.0)),
         progressed=dice.random() < 0.7,
     )
+
+
+def _verdicts(dice: Random) -> tuple[VerdictKind, ...]:
+    kinds = (VerdictKind.PASSED, VerdictKind.PASSED, VerdictKind.FAILED, VerdictKind.MISSING, VerdictKind.TIMED_OUT)
+    return tuple(dice.choice(kinds) for _ in range(dice.choice((0, 0, 0, 2, 5))))
 
 
 def _fault(dice: Random) -> Fault:

@@ -37,7 +37,7 @@ def _size(played: Played) -> tuple[int, int, int, int]:
     scenario = played.scenario
     return (
         len(played.transitions),
-        len(scenario.legs) + len(scenario.faults),
+        len(scenario.legs) + len(scenario.faults) + len(scenario.verdicts),
         scenario.runs + scenario.features + len(scenario.settings),
         sum(fault.nth for fault in scenario.faults) + sum(leg != Leg() for leg in scenario.legs),
     )
@@ -50,6 +50,9 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:  # one loop a kind of th
             yield replace(scenario, legs=(*legs[:index], *legs[index + size :]))
     for index in range(len(faults)):
         yield replace(scenario, faults=(*faults[:index], *faults[index + 1 :]))
+    if scenario.verdicts:
+        yield replace(scenario, verdicts=())
+        yield replace(scenario, verdicts=scenario.verdicts[:-1])
     if scenario.runs > 1:
         yield replace(scenario, runs=1)
     if scenario.features > 1:

@@ -18,8 +18,9 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from lifecycle.errors import ConfigurationError, FeatureListInvalid, JournalUnavailable, ProjectInvalid
+from lifecycle.journal.notes import NoteKind
 from lifecycle.manager import SessionManager
-from lifecycle.ports import TransitionRecord
+from lifecycle.ports import TransitionRecord, VerdictKind
 from lifecycle.testing.simulation.scenario import Scenario
 from lifecycle.testing.simulation.world import Crash, Incarnation, OurFault, Violation, World
 from lifecycle.work.context import Work
@@ -27,7 +28,7 @@ from states.definition import BUILT_IN, Definition
 from states.explore import Step
 from states.promises import always
 from states.properties import Always
-from states.vocabulary import RunId, State, StopReason
+from states.vocabulary import RunId, SessionId, State, StopReason
 
 __all__ = ["Played", "Simulator", "steps_of"]
 
@@ -142,6 +143,7 @@ class Simulator:
                 raise world.found[0]
             if len(ended) >= world.scenario.runs:
                 await _check_costs(world, records)
+                await _check_claims(world)
                 return life
         raise Violation("every run that has limits comes to SHUTDOWN", f"{LIVES_MAX} managers did not bring it there")
 
@@ -254,6 +256,22 @@ async def _check_costs(world: World, records: Sequence[TransitionRecord]) -> Non
         acknowledged_usd = sum(world.acknowledged_usd[session] for session in sessions)
         if spent.cost_usd < acknowledged_usd - 1e-9:
             raise Violation("no cost is lost", f"{spent.cost_usd} of {acknowledged_usd}")
+
+
+async def _check_claims(world: World) -> None:
+    """What the person's check did not confirm does not pass, at the end of the leg in which it was claimed."""
+    last: dict[object, tuple[bool, int]] = {}
+    is_denied: dict[tuple[object, int], bool] = {}
+    for note in await world.journal.notes():
+        if note.kind == NoteKind.VERIFIED:
+            is_denied[note.session_id, note.seq] = note.data["verdict"] != VerdictKind.PASSED
+        elif note.kind == NoteKind.SESSION_SAVED and note.data["features"] is not None:
+            last[note.session_id] = (is_denied.get((note.session_id, note.seq), False), note.data["features"]["passing"])
+    for session_id, (was_denied, passing) in last.items():
+        record = await world.journal.session(SessionId(str(session_id)))
+        before = sum(record.baseline["features"] or ()) if record is not None else 0
+        if was_denied and passing > before:
+            raise Violation("a claim that the check did not confirm is taken back", f"{passing} pass, {before} passed")
 
 
 class _Loop(asyncio.SelectorEventLoop):

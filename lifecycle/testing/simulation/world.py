@@ -16,9 +16,9 @@ from typing import Any
 
 from lifecycle.errors import JournalUnavailable
 from lifecycle.journal.memory import MemoryJournal
-from lifecycle.ports import AgentTask, Journal, MessageUsage, SessionLog, StopFlag
+from lifecycle.ports import AgentTask, Journal, MessageUsage, SessionLog, StopFlag, Verdict
 from lifecycle.processes import ProcessIdentity
-from lifecycle.testing.fakes import FakeChance, FakeClock, FakePrompts, FakeWorkspace
+from lifecycle.testing.fakes import FakeChance, FakeClock, FakePrompts, FakeVerifier, FakeWorkspace
 from lifecycle.testing.simulation.scenario import FaultKind, Leg, Scenario, Work
 from states.facts import Outcome
 from states.vocabulary import Cause, SessionId, State
@@ -68,6 +68,8 @@ class World:
         self.chance = FakeChance()
         self.workspace = FakeWorkspace()
         self.prompts = FakePrompts()
+        verdicts = [Verdict(kind, f"the check says {kind}") for kind in scenario.verdicts]
+        self.verifier = FakeVerifier(*verdicts) if verdicts else None
         self.journal: Journal = journal or MemoryJournal()
         self.living: dict[ProcessIdentity, SessionId] = {}
         self.conversations: set[SessionId] = set()
@@ -133,6 +135,8 @@ class Incarnation:
             "chance": _Faulty("chance", world.chance, self),
             "prompts": _Faulty("prompts", world.prompts, self),
         }
+        if world.verifier is not None:
+            self.ports["verifier"] = _Faulty("verifier", world.verifier, self)
 
     def observe(self, event: object) -> None:
         """Watch; also a place where things go wrong."""
