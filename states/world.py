@@ -22,14 +22,17 @@ from states.new import begin, go_on, is_suspended
 from states.observation import Observation, failed, stop_requested
 from states.outcomes import OUTCOMES
 from states.run import finished
-from states.vocabulary import Cause, OutcomeKind, RunId, SessionId, SessionType, State, Trigger
+from states.vocabulary import Cause, OutcomeKind, RunId, SessionId, SessionType, State, StopReason, Trigger
 
-__all__ = ["CAUSES", "LIMITS", "normal", "observations"]
+__all__ = ["CAUSES", "LIMITS", "SMALL", "normal", "observations"]
 
 LIMITS = Limits(
     continue_delay_s=3.0, max_iterations=2, max_budget_usd=1.0, max_duration_s=100.0, max_failures=2, stall_after=1
 )
 """Small enough to search, and every limit can be reached."""
+
+SMALL = replace(LIMITS, max_failures=1, stall_after=1)
+"""Half as many configurations, quickly searched; what takes several failures in a row is not seen."""
 
 EARLY = 0.0
 LONG_S = 1_000.0
@@ -210,11 +213,15 @@ def _moment(facts: Facts) -> float:
 
 def _over(facts: Facts) -> Facts:
     """A run that is over is told apart by its reason alone, a suspended one by what the next start takes up."""
-    fresh = begin(facts.run_id, at=EARLY, limits=facts.limits).facts
     if not is_suspended(facts):
-        return replace(fresh, stop_reason=facts.stop_reason)
+        return _ended(facts.run_id, facts.limits, facts.stop_reason)
     taken_up = normal(State.NEW, go_on(facts, at=facts.at, limits=facts.limits).facts)
     return replace(taken_up, features=None, stop_reason=facts.stop_reason)
+
+
+@cache
+def _ended(run_id: RunId, limits: Limits, reason: StopReason | None) -> Facts:
+    return replace(begin(run_id, at=EARLY, limits=limits).facts, stop_reason=reason)
 
 
 @cache

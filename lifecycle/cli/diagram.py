@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from lifecycle.cli.drawing import ensure_readable, write_drawing
 from lifecycle.cli.options import config_file, state_dir
-from lifecycle.cli.output import abandon_stdout
 
 if TYPE_CHECKING:
-    from lifecycle.diagram.formats import Format
     from lifecycle.diagram.model import Diagram
     from lifecycle.diagram.paint import Paint
 
@@ -66,17 +62,12 @@ def diagram(
     from lifecycle.diagram.palette import Theme
 
     chosen = Format(kind) if kind else format_of(output) or Format.TEXT
-    _ensure_readable(chosen, output)
+    ensure_readable(chosen, output)
     model, paint = _model(project_dir, table), None
     if project_dir is not None:
         model, paint = _painted(model, project_dir, state_dir, config_file, is_whole=all_runs)
     drawn = render(model, chosen, paint, theme=None if theme is None else Theme(theme))
-    _write(drawn.encode() if isinstance(drawn, str) else drawn, output)
-
-
-def _ensure_readable(chosen: Format, output: str) -> None:
-    if chosen == "png" and output == "-" and sys.stdout.isatty():
-        raise click.UsageError("a PNG is nothing for a terminal: name a file with -o FILE")
+    write_drawing(drawn, output)
 
 
 def _model(project_dir: Path | None, table: str | None) -> Diagram:
@@ -117,48 +108,3 @@ async def _read(state_dir: Path, *, is_whole: bool) -> Paint:
         notes = await journal.notes(kind=NoteKind.RECOVERED)
         now = None if owner(state_dir) is None else SystemClock().now()
         return paint(records, notes, now=now)
-
-
-def _write(drawn: bytes, output: str) -> None:
-    """All of it or nothing: a file is put in place whole.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    if output == "-":
-        _print(drawn)
-        return
-    target = Path(output).resolve()
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(drawn)  # a device or a pipe is written to, and not replaced
-        else:
-            _put_in_place(drawn, target)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, output) from None
-
-
-def _put_in_place(drawn: bytes, target: Path) -> None:
-    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(drawn)
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _print(drawn: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(drawn)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:  # a reader who has gone has read enough
-        abandon_stdout()
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lifecycle.cli.drawing import ensure_readable, write_drawing
 from lifecycle.cli.exits import Exit
 from lifecycle.cli.options import as_json
 from lifecycle.cli.output import print_document, print_text
 
 if TYPE_CHECKING:
+    from lifecycle.diagram.sequence import Way
     from lifecycle.testing.simulation.report import Report
+    from states.definition import Definition
     from states.explore import Search, Step
     from states.properties import Verdict
 
@@ -24,9 +27,13 @@ __all__ = ["verify"]
     "--transitions", type=click.IntRange(min=0), default=2_000, help="How many to simulate. (default: 2000)"
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The first simulated scenario's seed. (default: 0)")
+@click.option("--quick", is_flag=True, help="Search within smaller limits, and only until a promise is broken.")
 @click.option("--witnesses", is_flag=True, help="Also print the shortest lifecycle that shows each `sometimes`.")
+@click.option("-o", "--output", metavar="FILE", help="Draw the first counterexample on the table, as FILE's name ends; - is text.")
 @as_json
-def verify(table: str | None, transitions: int, seed: int, witnesses: bool, is_json: bool) -> int:
+def verify(
+    table: str | None, transitions: int, seed: int, quick: bool, witnesses: bool, output: str | None, is_json: bool
+) -> int:
     """Check the lifecycle: every promise over every state and every class of facts, then random lifecycles with faults.
 
     The search is exhaustive within small limits; the simulation drives the real manager, driver and journal through
@@ -36,33 +43,32 @@ def verify(table: str | None, transitions: int, seed: int, witnesses: bool, is_j
     \b
     Examples:
       lifecycle verify
-      lifecycle verify --table my_host.review:TABLE
+      lifecycle verify --table my_host.review:TABLE -o broken.svg
       lifecycle verify --transitions 1000000 --json
 
     \b
     Exit status:
       0  every promise holds
-      1  one does not: the counterexample is printed
-      2  there is no such table, or it is none
+      1  one does not, or the table is no lifecycle: the counterexample is printed
+      2  there is no such table, or the module beside it is wrong
+      5  FILE cannot be written
     """
+    from lifecycle.diagram.formats import Format, format_of
     from lifecycle.testing.simulation.report import simulated
     from lifecycle.testing.simulation.simulate import Simulator
     from lifecycle.testing.tables import definition_named, works_named
     from states.errors import DefinitionError
-    from states.explore import Search
-    from states.promises import promises
-    from states.properties import check
 
+    if is_json and output == "-":
+        raise click.UsageError("--json has standard output for itself: draw into a FILE")
+    kind = Format.TEXT if output is None else format_of(output) or Format.TEXT
+    ensure_readable(kind, output or "")
     try:
         definition = definition_named(table)
     except DefinitionError as error:
-        if is_json:
-            print_document({"holds": False, "definition": {"problem": error.problem, "row": error.row}})
-        else:
-            print_text(f"FAILS  the table is no lifecycle: {error}")
+        _print_no_lifecycle(error, is_json=is_json)
         return Exit.NO
-    search = Search(definition)
-    verdicts = check(promises(definition), definition, search=search)
+    search, verdicts = _searched(definition, is_quick=quick)
     report = None
     if all(verdict.holds for verdict in verdicts) and transitions:
         with Simulator(definition, works_named(table)) as simulator:
@@ -72,24 +78,88 @@ def verify(table: str | None, transitions: int, seed: int, witnesses: bool, is_j
         print_document(_document(search, verdicts, report, holds))
     else:
         print_text(_words(search, verdicts, report, holds, witnesses))
+    if output is not None and not holds:
+        write_drawing(_drawn(definition, table, kind, verdicts, report), output)
     return Exit.DONE if holds else Exit.NO
+
+
+def _print_no_lifecycle(error: Any, *, is_json: bool) -> None:
+    if is_json:
+        print_document({"holds": False, "definition": {"problem": error.problem, "row": error.row}})
+    else:
+        print_text(f"FAILS  the table is no lifecycle: {error}")
+
+
+def _searched(definition: Definition, *, is_quick: bool) -> tuple[Search, list[Verdict]]:
+    from states.explore import Search
+    from states.promises import promises
+    from states.properties import check
+    from states.world import LIMITS, SMALL
+
+    limits = SMALL if is_quick else LIMITS
+    search = Search(definition, limits)
+    return search, check(promises(definition, limits), definition, limits, search=search, is_hasty=is_quick)
+
+
+# --- for people ----------------------------------------------------------------------------------------------
 
 
 def _words(
     search: Search, verdicts: list[Verdict], report: Report | None, holds: bool, witnesses: bool
 ) -> list[str]:
-    lines = [f"{len(search.graph)} configurations, {search.edges} steps", ""]
+    counted = "" if search.is_whole else ", not searched to the end"
+    lines = [f"{len(search.graph)} configurations, {search.edges} steps{counted}", ""]
     for verdict in verdicts:
         lines.append(f"{'holds' if verdict.holds else 'FAILS'}  {verdict.kind:<10} {verdict.claim.name}")
         if not verdict.holds or (witnesses and verdict.path):
-            lines += [f"         {step}" for step in verdict.path]
+            lines += [f"         {number:>2}  {step}" for number, step in enumerate(verdict.path, start=1)]
         if verdict.cycle:
-            lines += ["       and so on for ever:", *(f"         {step}" for step in verdict.cycle)]
+            lines += ["       and so on for ever:", *(f"             {step}" for step in verdict.cycle)]
     if report is not None:
         lines += ["", str(report)]
     count = sum(not verdict.holds for verdict in verdicts)
     broken = f"{count} of {len(verdicts)} promises do not hold" if count else "the simulation broke a promise"
+    if count and not search.is_whole:
+        broken = "a promise does not hold"
     return [*lines, "", f"verified: {len(verdicts)} promises hold" if holds else f"not verified: {broken}"]
+
+
+def _drawn(
+    definition: Definition, table: str | None, kind: Any, verdicts: list[Verdict], report: Report | None
+) -> str | bytes:
+    from lifecycle.diagram.formats import render
+    from lifecycle.diagram.hosts import host_groups
+    from lifecycle.diagram.model import diagram_of
+    from lifecycle.diagram.paint import complete
+    from lifecycle.diagram.sequence import painted_sequence
+
+    model = diagram_of(definition.table, name=table or "lifecycle", groups=host_groups(table) if table else None)
+    caption, ways = _counterexample(definition, verdicts, report)
+    paint = painted_sequence(ways, caption)
+    return render(complete(model, paint), kind, paint)
+
+
+def _counterexample(
+    definition: Definition, verdicts: list[Verdict], report: Report | None
+) -> tuple[str, list[Way]]:
+    broken = next((verdict for verdict in verdicts if not verdict.holds), None)
+    if broken is not None:
+        steps = (*broken.path, *broken.cycle)
+        return f"does not hold: {broken.claim.name}", [_way(step, definition) for step in steps]
+    assert report is not None, "what does not hold is in one of them"
+    assert report.small is not None, "what failed was shrunk"
+    ways = [(str(r.source), str(r.trigger), str(r.dest)) for r in report.small.transitions]
+    return f"broken in a simulation: {report.small.violation}", ways
+
+
+def _way(step: Step, definition: Definition) -> Way:
+    """As the table has it: a suspended run is taken up before its start."""
+    row = step.row
+    source = str(row.source) if row is not None else str(step.source)
+    return source, str(step.trigger), str(step.dest)
+
+
+# --- for programs --------------------------------------------------------------------------------------------
 
 
 def _document(search: Search, verdicts: list[Verdict], report: Report | None, holds: bool) -> dict[str, Any]:
@@ -97,6 +167,7 @@ def _document(search: Search, verdicts: list[Verdict], report: Report | None, ho
         "holds": holds,
         "configurations": len(search.graph),
         "steps": search.edges,
+        "is_whole": search.is_whole,
         "promises": [
             {
                 "kind": verdict.kind,

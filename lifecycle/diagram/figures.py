@@ -68,6 +68,8 @@ def failures(count: int) -> str:
 
 def summary(diagram: Diagram, paint: Paint) -> str:
     """The whole record on one line: runs, time, cost, and where it stands."""
+    if paint.caption is not None:
+        return paint.caption
     if not paint.runs:
         return "no run yet"
     runs = f"run {paint.runs[0][:8]}" if len(paint.runs) == 1 else f"{len(paint.runs)} runs"

@@ -108,14 +108,16 @@ _JOINERS = frozenset({"\u200c", "\u200d"})
 
 
 def _arrow_line(edge: Edge, arrow: Arrow, paint: Paint | None) -> Line:
-    count = 0 if paint is None else paint.arrow(edge, arrow).count
+    used = None if paint is None else paint.arrow(edge, arrow)
     is_unused = paint is not None and paint.edge(edge).count == 0
     voice = Voice.UNUSED if is_unused else Voice.ASIDE if arrow.is_aside else Voice.TRIGGER
     pieces = [Piece(visible(arrow.trigger), voice)]
     if arrow.guard is not None:
         pieces.append(Piece(f" [{visible(arrow.guard)}]", Voice.UNUSED if is_unused else Voice.GUARD))
-    if count:
-        pieces.append(Piece(f" ×{count:,}", Voice.COUNT))
+    if used is not None and used.steps:
+        pieces.append(Piece(f" {' '.join(f'#{step}' for step in used.steps)}", Voice.COUNT))
+    elif used is not None and used.count:
+        pieces.append(Piece(f" ×{used.count:,}", Voice.COUNT))
     return tuple(pieces)
 
 

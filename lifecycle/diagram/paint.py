@@ -38,6 +38,7 @@ class Use:
         cost_usd: likewise.
         troubles: what went wrong there, the failures first, then by how often.
         crashes: how often a state's work was taken up again after its manager died in it; of an edge always 0.
+        steps: of an edge in a told sequence, the numbers of the steps that take it, from 1; else empty.
     """
 
     count: int = 0
@@ -45,6 +46,7 @@ class Use:
     cost_usd: float = 0.0
     troubles: tuple[Trouble, ...] = ()
     crashes: int = 0
+    steps: tuple[int, ...] = ()
 
     @property
     def failures(self) -> int:
@@ -65,6 +67,7 @@ class Paint:
         runs: the runs' ids, oldest first.
         time_s: over all states.
         cost_usd: over all runs.
+        caption: the line under the name, in place of a summary of the record.
     """
 
     states: Mapping[str, Use]
@@ -75,6 +78,7 @@ class Paint:
     runs: tuple[str, ...] = ()
     time_s: float = 0.0
     cost_usd: float = 0.0
+    caption: str | None = None
 
     def state(self, name: str) -> Use:
         """A state's use; one never entered has none."""

@@ -16,14 +16,9 @@ from states.guards import Guard
 from states.promises import promises
 from states.properties import check
 from states.table import Transition
+from states.world import SMALL
 
 __all__ = ["SMALL", "Mutant", "caught_by", "guard_mutants", "row_mutants"]
-
-SMALL = Limits(
-    continue_delay_s=3.0, max_iterations=2, max_budget_usd=1.0, max_duration_s=100.0, max_failures=1, stall_after=1
-)
-"""A world that is quickly searched and in which every limit can still be reached."""
-
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
