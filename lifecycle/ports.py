@@ -386,7 +386,9 @@ class Workspace(Protocol):
         """
 
     async def set_aside_feature_list(self, *, rehearse: bool = False) -> str | None:
-        """Move an invalid list out of the way, overwriting nothing. Return its new name, or None.
+        """Move an invalid list out of the way, overwriting nothing. Return its new name, or None where none is there.
+
+        Only asked for when the list is invalid.
 
         Args:
             rehearse: only tell; move nothing.

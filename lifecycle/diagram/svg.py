@@ -253,7 +253,8 @@ class _Drawing:
             yield "way-main way-failing", "went wrong"
             yield "way-unused", "never taken"
             yield "box heat-4", "most failures"
-            yield "bar", "share of the time"
+            if self._paint.time_s > 0:
+                yield "bar", "share of the time"
         for group in dict.fromkeys(node.group for node in self._diagram.nodes):
             if group is not None:
                 yield "group", visible(group)

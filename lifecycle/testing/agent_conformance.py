@@ -1,4 +1,4 @@
-"""The cases that every `lifecycle.ports.Agent` must pass. Subclass, give it an agent, and pytest runs them.
+"""The cases that every `lifecycle.ports.Agent` must pass, and every `SessionLog`. Subclass, give it an agent, and pytest runs them.
 
     class TestMyAgent(AgentConformance):
         @pytest.fixture
@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 
 from lifecycle.events import Event
-from lifecycle.ports import Agent, AgentTask, MessageUsage, Spent
+from lifecycle.ports import Agent, AgentTask, MessageUsage, SessionLog, Spent
 from lifecycle.processes import ProcessIdentity, is_alive
 from lifecycle.stopping import LocalStopFlag
+from lifecycle.testing.small_ports_conformance import sample_events
 from states.vocabulary import Cause, SessionId, SessionType
 
-__all__ = ["AgentConformance", "RecordingLog"]
+__all__ = ["AgentConformance", "RecordingLog", "SessionLogConformance"]
 
 SESSION = SessionId("7f1c3c2e-1a0b-4c0d-8e00-000000000001")
 
@@ -33,8 +34,11 @@ class RecordingLog:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.processes: list[ProcessIdentity] = []
-        self.spent = Spent(0, 0.0)
+        self.events: list[Event] = []
         self.stop: LocalStopFlag | None = None
+        self._messages: dict[str, MessageUsage] = {}
+        self._reported_usd = 0.0
+        self._cost_usd = 0.0
 
     async def agent_started(self, process: ProcessIdentity | None) -> None:
         self.told.append("agent_started")
@@ -48,19 +52,25 @@ class RecordingLog:
 
     async def used(self, usage: Sequence[MessageUsage]) -> Spent:
         self.told.append("used")
-        more = sum(message.cost_usd for message in usage)
-        self.spent = Spent(self.spent.turns + sum(message.is_turn for message in usage), self.spent.cost_usd + more)
-        return self.spent
+        self._messages.update({message.message_id: message for message in usage})
+        return self._spent()
 
     async def reported_cost(self, cost_usd: float) -> Spent:
-        self.spent = Spent(self.spent.turns, max(self.spent.cost_usd, cost_usd))
-        return self.spent
+        self.told.append("reported_cost")
+        self._reported_usd = max(self._reported_usd, cost_usd)
+        return self._spent()
+
+    def _spent(self) -> Spent:
+        messages = self._messages.values()
+        self._cost_usd = max(self._cost_usd, self._reported_usd, sum(message.cost_usd for message in messages))
+        return Spent(sum(message.is_turn for message in messages), self._cost_usd)
 
     async def tool_finished(self) -> str | None:
         return None
 
     def happened(self, event: Event) -> None:
         self.told.append(type(event).__name__)
+        self.events.append(event)
 
 
 @pytest.mark.asyncio
@@ -118,3 +128,38 @@ class AgentConformance:
 
     async def test_with_nothing_left_behind_nothing_is_reaped(self, agent: Agent, task: AgentTask) -> None:
         assert await agent.reap([], [task.session_id]) == 0
+
+
+@pytest.mark.asyncio
+class SessionLogConformance:
+    """For whoever runs an agent outside of the lifecycle. Subclass it with a fixture `log`."""
+
+    @pytest.fixture
+    def log(self) -> Any:
+        """The log of a session that has used nothing yet."""
+        raise NotImplementedError("give a log to test")
+
+    async def test_a_message_that_is_told_again_is_counted_once(self, log: SessionLog) -> None:
+        await log.agent_started(None)
+        await log.prompted()
+        assert await log.used([_message("one", 0.25)]) == Spent(1, 0.25)
+        assert await log.used([_message("one", 0.5), _message("two", 0.25, is_turn=False)]) == Spent(1, 0.75)
+
+    async def test_the_agents_own_total_raises_the_cost_and_nothing_lowers_it(self, log: SessionLog) -> None:
+        await log.agent_started(None)
+        await log.prompted()
+        await log.used([_message("one", 0.25)])
+        assert (await log.reported_cost(1.0)).cost_usd == 1.0
+        assert (await log.reported_cost(0.5)).cost_usd == 1.0
+
+    async def test_after_a_tool_it_says_nothing_or_words(self, log: SessionLog) -> None:
+        told = await log.tool_finished()
+        assert told is None or isinstance(told, str)
+
+    async def test_it_takes_every_event_there_is(self, log: SessionLog) -> None:
+        for event in sample_events():
+            log.happened(event)
+
+
+def _message(message_id: str, cost_usd: float, *, is_turn: bool = True) -> MessageUsage:
+    return MessageUsage(message_id, "a-model", 10, 20, 0, 0, cost_usd, is_turn=is_turn)

@@ -1,19 +1,27 @@
-"""The pytest plugin: fixtures of a lifecycle's test, and a seed that is printed and can be given again.
+"""The pytest plugin: fixtures for tests of a lifecycle, and a seed that is printed and can be given again.
+
+It is there wherever autonomous-session-manager is installed, and loads nothing of it until a fixture is asked for.
 
     pytest --lifecycle-seed 4711
+
+    async def test_my_review(lifecycle_manager):
+        async with lifecycle_manager(definition=DEFINITION, works=WORKS) as session:
+            assert (await session.run_until_shutdown()).stop_reason == "complete"
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from lifecycle import SessionManager
     from lifecycle.journal.memory import MemoryJournal
-    from lifecycle.testing.fakes import FakeChance, FakeClock, FakeWorkspace
+    from lifecycle.testing.fakes import FakeAgent, FakeChance, FakeClock, FakeWorkspace
     from lifecycle.testing.simulation.simulate import Simulator
 
 
@@ -69,6 +77,42 @@ def lifecycle_workspace() -> FakeWorkspace:
     from lifecycle.testing.fakes import FakeWorkspace
 
     return FakeWorkspace()
+
+
+@pytest.fixture
+def lifecycle_agent(lifecycle_workspace: FakeWorkspace) -> FakeAgent:
+    """An agent that works on `lifecycle_workspace`: a list of three features first, then one of them a session."""
+    from lifecycle.testing.fakes import FakeAgent
+
+    return FakeAgent(lifecycle_workspace)
+
+
+@pytest.fixture
+def lifecycle_manager(
+    tmp_path: Path,
+    lifecycle_clock: FakeClock,
+    lifecycle_chance: FakeChance,
+    lifecycle_journal: MemoryJournal,
+    lifecycle_workspace: FakeWorkspace,
+    lifecycle_agent: FakeAgent,
+) -> Callable[..., SessionManager]:
+    """Makes real managers in a world of the other fixtures; arguments take the place of any of them."""
+    from lifecycle import SessionManager
+    from lifecycle.testing.fakes import FakePrompts
+
+    project_dir = tmp_path / "lifecycle-project"
+    project_dir.mkdir()
+    (project_dir / "app_spec.txt").write_text("Build it.\n")
+    world = {
+        "clock": lifecycle_clock, "chance": lifecycle_chance, "journal": lifecycle_journal,
+        "workspace": lifecycle_workspace, "agent": lifecycle_agent, "prompts": FakePrompts(),
+        "state_dir": tmp_path / "lifecycle-state",
+    }  # fmt: skip
+
+    def make(**arguments: Any) -> SessionManager:
+        return SessionManager(project_dir, **{**world, **arguments})
+
+    return make
 
 
 @pytest.fixture

@@ -19,10 +19,13 @@ from typing import Any
 import pytest
 
 from lifecycle.errors import FeatureListInvalid
-from lifecycle.ports import Workspace
+from lifecycle.ports import SessionStory, Workspace
 from states.facts import FeatureCount
+from states.vocabulary import SessionId, SessionType
 
 __all__ = ["WorkspaceConformance"]
+
+SESSION = SessionId("7f1c3c2e-1a0b-4c0d-8e00-000000000001")
 
 Write = Callable[[list[bool] | str | None], None]
 
@@ -92,11 +95,91 @@ class WorkspaceConformance:
         assert await workspace.restore_feature_list(kept) is not None
         assert (await workspace.read()).features == FeatureCount(2, 1)
 
-    async def test_an_invalid_list_is_set_aside_and_only_an_invalid_one(
-        self, workspace: Workspace, write: Write
-    ) -> None:
-        write([True])
+    async def test_an_invalid_list_is_set_aside(self, workspace: Workspace, write: Write) -> None:
         assert await workspace.set_aside_feature_list() is None
         write("truncated")
-        assert await workspace.set_aside_feature_list() is not None
+        first = await workspace.set_aside_feature_list()
         assert (await workspace.read()).features == FeatureCount(0, 0)
+        write("truncated")
+        second = await workspace.set_aside_feature_list()
+        assert first
+        assert second
+        assert first != second, "nothing is overwritten"
+
+    # --- the feature rule ------------------------------------------------------------------------------------
+
+    async def test_a_list_that_was_kept_breaks_nothing(self, workspace: Workspace, write: Write) -> None:
+        write([True, False, False])
+        baseline = await workspace.baseline()
+        write([True, True, False])
+        check = await workspace.check_features(baseline)
+        assert (check.broken, check.mended, len(check.claimed), len(check.regressed)) == ((), None, 1, 0)
+
+    async def test_without_a_list_in_the_baseline_nothing_is_broken(self, workspace: Workspace, write: Write) -> None:
+        baseline = await workspace.baseline()
+        write([False, False])
+        assert (await workspace.check_features(baseline)).broken == ()
+
+    @pytest.mark.parametrize("left", [[True], None, "truncated"], ids=["removed", "deleted", "unreadable"])
+    async def test_what_was_broken_is_mended_and_stays_so(self, workspace: Workspace, write: Write, left: Any) -> None:
+        write([True, False, False])
+        baseline = json.loads(json.dumps(dict(await workspace.baseline())))
+        write(left)
+        check = await workspace.check_features(baseline)
+        assert check.broken
+        assert all(breach.rule for breach in check.broken)
+        assert check.mended is not None
+        await workspace.replace_features(check.mended)
+        assert (await workspace.read()).features == FeatureCount(3, 1)
+        again = await workspace.check_features(baseline)
+        assert (again.broken, again.mended) == ((), None)
+
+    async def test_looking_changes_nothing(self, workspace: Workspace, write: Write) -> None:
+        write([True, False])
+        baseline = await workspace.baseline()
+        write([True])
+        before = await workspace.feature_list_content()
+        await workspace.check_features(baseline)
+        await workspace.changes(baseline)
+        await workspace.without_claims(baseline)
+        assert await workspace.feature_list_content() == before
+
+    async def test_claims_are_taken_back_and_what_passed_before_stays(self, workspace: Workspace, write: Write) -> None:
+        write([True, False, False])
+        baseline = await workspace.baseline()
+        assert await workspace.without_claims(baseline) is None
+        write([True, True, True])
+        content = await workspace.without_claims(baseline)
+        assert content is not None
+        await workspace.replace_features(content)
+        assert (await workspace.read()).features == FeatureCount(3, 1)
+        assert await workspace.without_claims(baseline) is None
+
+    async def test_what_somebody_changed_between_two_sessions_is_told(self, workspace: Workspace, write: Write) -> None:
+        write([True, False])
+        kept = await workspace.feature_list_content()
+        assert kept is not None
+        same = await workspace.compare_features(kept)
+        assert (same.broken, same.claimed, same.regressed, same.appended) == ((), (), (), ())
+        write([False, True, False])
+        check = await workspace.compare_features(kept)
+        assert (len(check.claimed), len(check.regressed), len(check.appended)) == (1, 1, 1)
+
+    # --- what a session leaves -------------------------------------------------------------------------------
+
+    async def test_a_session_that_left_no_notes_gets_one_entry_also_when_it_is_asked_for_twice(
+        self, workspace: Workspace
+    ) -> None:
+        baseline = await workspace.baseline()
+        story = SessionStory(SESSION, 1, SessionType.INIT, at=1_000.0, ending="the turn was over")
+        first = await workspace.leave_entry(baseline, story)
+        assert first[0] is False
+        assert await workspace.leave_entry(baseline, story) == first
+
+    async def test_what_is_salvaged_is_kept_once(self, workspace: Workspace) -> None:
+        baseline = await workspace.baseline()
+        first = await workspace.salvage(baseline, SESSION, at=1_000.0, words="cut off")
+        again = await workspace.salvage(baseline, SESSION, at=2_000.0, words="cut off")
+        if first is not None and first.ref:
+            assert again is not None
+            assert (again.ref, again.commit, again.is_new) == (first.ref, first.commit, False)
