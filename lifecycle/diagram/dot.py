@@ -90,8 +90,8 @@ def _edge(edge: Edge, diagram: Diagram, paint: Paint | None) -> str:
     )
 
 
-_MANY, _HASTE = 150, ", nslimit=1, nslimit1=1, mclimit=0.1"
-"""So many edges take Graphviz minutes unless it is told to be content sooner."""
+_MANY, _HASTE = 150, ", nslimit=1, nslimit1=1, mclimit=0.1, splines=line"
+"""So many edges take Graphviz minutes unless it is told to be content sooner: most of them for the curves of lines."""
 
 _EDGES = {
     Weight.MAIN: (Role.ACCENT, 2.2, "solid", 10),

@@ -29,6 +29,7 @@ from lifecycle.errors import LifecycleError
 from lifecycle.events import Event
 from lifecycle.skill.marked_blocks import filled, names_in
 from lifecycle.skill.night import night_journal, night_picture
+from lifecycle.skill.review import review_counterexample, review_picture
 from lifecycle.status import describe
 from states import new
 from states.facts import Facts
@@ -261,6 +262,8 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "night": _night,
         "night-picture": lambda: _picture(night_picture()),
         "diagram": lambda: _picture(render(diagram_of())),
+        "review-picture": lambda: _picture(review_picture()),
+        "review-counterexample": lambda: f"```text\n{review_counterexample()}\n```",
     }
 )
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.ports import Verdict, Verifier, VerdictKind
+from lifecycle.ports import Verdict, VerdictKind, Verifier
 from lifecycle.stopping import LocalStopFlag
 from states.vocabulary import SessionId
 

@@ -21,14 +21,23 @@ from lifecycle.journal.memory import MemoryJournal
 from lifecycle.runtime.local import SystemChance, SystemClock, local_verifier, local_workspace
 from lifecycle.stopping import LocalStopFlag
 from lifecycle.testing import (
-    agent_conformance, journal_conformance, small_ports_conformance, verifier_conformance, workspace_conformance,
+    agent_conformance,
+    journal_conformance,
+    small_ports_conformance,
+    verifier_conformance,
+    workspace_conformance,
 )
 from lifecycle.testing.agent_conformance import AgentConformance, RecordingLog, SessionLogConformance
 from lifecycle.testing.examples import review
 from lifecycle.testing.fakes import FakeAgent, FakeChance, FakeClock, FakePrompts, FakeVerifier, FakeWorkspace
 from lifecycle.testing.simulation.simulate import Simulator
 from lifecycle.testing.small_ports_conformance import (
-    ChanceConformance, ClockConformance, ObserverConformance, PromptsConformance, StopFlagConformance, sample_events,
+    ChanceConformance,
+    ClockConformance,
+    ObserverConformance,
+    PromptsConformance,
+    StopFlagConformance,
+    sample_events,
 )
 from lifecycle.testing.state_machine import LifecycleStateMachine
 from lifecycle.testing.strategies import facts, scenarios, transitions
@@ -258,7 +267,7 @@ def test_the_state_machine_finds_the_deliberate_mistake() -> None:
 # --- the plugin ------------------------------------------------------------------------------------------------------
 
 ROOT = Path(__file__).parents[2]
-FOREIGN = '''
+FOREIGN = """
 from lifecycle.testing.examples import review
 from lifecycle.testing.simulation.scenario import scenario_of
 
@@ -280,7 +289,7 @@ def test_seeded(lifecycle_seed, lifecycle_simulator):
 
 def test_failing(lifecycle_seed):
     assert lifecycle_seed == 12
-'''
+"""
 
 
 def test_the_plugin_works_in_a_project_that_is_not_ours(tmp_path: Path) -> None:

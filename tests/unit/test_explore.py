@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from lifecycle.testing.proof import DOCUMENT, proof_blocks, with_proof
 from states.definition import extended
 from states.explore import Search
 from states.facts import Limits
@@ -64,6 +66,14 @@ def test_the_reachable_pairs_of_state_and_facts_class_are_counted_exactly(
     assert dict(Counter(str(state) for state, _ in search.pairs)) == {
         "NEW": 1, "DETECT": 12, "CREATE": 4, "RUN": 2, "END": 49, "CONTINUE": 2, "SHUTDOWN": 11,
     }  # fmt: skip
+
+
+def test_the_documents_tell_what_was_found(search: Search, verdicts: dict[str, Verdict]) -> None:
+    """When this fails: `python -m lifecycle.testing.proof` in the repository's root."""
+    document = (Path(__file__).parents[2] / DOCUMENT).read_text()
+    blocks = proof_blocks(search, list(verdicts.values()))
+    assert with_proof(document, blocks) == document
+    assert all(f"<!-- proof:{marker} -->" in document for marker in blocks)
 
 
 def test_the_contracts_precedence_is_the_order_of_the_reasons() -> None:
