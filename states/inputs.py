@@ -39,7 +39,8 @@ def _told(seen: dict[str, Any]) -> dict[str, Any]:
 
 
 def _watched(value: Any, path: str, seen: dict[str, Any]) -> Any:
-    copy = object.__new__(_watching(type(value)))
+    kind: type = type(value)
+    copy: Any = object.__new__(_watching(kind))
     for field in fields(value):
         object.__setattr__(copy, field.name, getattr(value, field.name))
     object.__setattr__(copy, "watched_path", path)

@@ -49,10 +49,11 @@ def what_if(
     """
     from lifecycle.cli.record import locate
 
+    directory = locate(project_dir, state_dir=state_dir, config_file=config_file)
     given = dict(given_flags(limits).values)
     if not given:
         raise ConfigurationError("what-if", "give at least one limit, as --stall-after 5")
-    records, notes = asyncio.run(_read(locate(project_dir, state_dir=state_dir, config_file=config_file)))
+    records, notes = asyncio.run(_read(directory))
     runs = [_replayed(run, notes, given) for run in _runs(records)]
     if is_json:
         print_document({"limits": given, "runs": runs, "total": _total(runs)})

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import textwrap
+import unittest
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+import states.definition as definition_module
 
 from lifecycle.cli.main import main
 from lifecycle.cli.verify import _drawn
 from lifecycle.diagram.formats import Format
 from lifecycle.testing.examples import review
+from lifecycle.testing.fakes import FakeClock
 from lifecycle.testing.mutants import SMALL, caught_by, guard_mutants, row_mutants
 from lifecycle.testing.simulation.report import simulated
 from lifecycle.testing.simulation.simulate import Simulator, steps_of
 from lifecycle.testing.tables import definition_named, works_named
-from lifecycle.work.context import Done
+from lifecycle.work.context import Done, WorkContext
 from states.facts import FeatureCount
 from states.observation import Observation
 from states.promises import always, promises
@@ -36,8 +45,6 @@ def test_the_real_driver_runs_it_and_a_rejection_is_followed_by_a_fresh_session(
         arguments = {"definition": review.DEFINITION, "works": {review.REVIEW: review.reviewing(reviewer)}}
         async with world.manager(**arguments) as session:
             return await session.run_until_shutdown(), await world.journal.transitions()
-
-    import asyncio
 
     result, records = asyncio.run(run())
     assert (result.stop_reason, result.features) == (StopReason.COMPLETE, FeatureCount(3, 3))
@@ -64,7 +71,7 @@ def test_the_deliberate_mistake_is_caught_by_the_search_and_by_the_simulation() 
     assert [str(step.source) for step in found.path][-1] == review.REVIEW
 
     async def reject(context) -> str | None:
-        return "again"
+        return "again" if context.seq < 8 else None  # otherwise it would go round until somebody ends it
 
     with Simulator(broken, {review.REVIEW: review.reviewing(reject)}) as simulator:
         report = simulated(simulator, transitions=5_000)
@@ -144,3 +151,24 @@ def test_what_the_simulation_finds_is_drawn_too() -> None:
     drawn = _drawn(review.DEFINITION, None, Format.TEXT, [], report)
     assert "broken in a simulation: a session's conversation is let go only when it is over" in drawn
     assert f"approved #{len(report.small.transitions)}" in drawn
+
+
+def test_the_page_about_it_says_what_it_is() -> None:
+    """The snippets are the example: the same rows, work that observes the same, tests that can be collected."""
+    page = (Path(__file__).parents[2] / "lifecycle/skill/references/OWN-STATES.md").read_text()
+    rows, work, run, tests = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    told: dict = {"DEFINITION": review.DEFINITION, "WORKS": review.WORKS}
+    for block in (rows, work, tests):
+        exec(block, told)
+    assert told["TABLE"] == review.TABLE
+    assert issubclass(told["TestReviewed"], unittest.TestCase)
+    compile(f"async def main():\n{textwrap.indent(run, '    ')}", "run", "exec")
+
+    async def look_at(session) -> str | None:
+        return "too short"
+
+    told["look_at"] = look_at
+    facts = next(iter(definition_module.sample_facts()))
+    context = WorkContext(facts, SimpleNamespace(clock=FakeClock()), seq=1, max_turns=1)
+    observed = asyncio.run(told["review"](context)).observation
+    assert observed == review.rejected(replace(facts, at=context.now()), "too short")
