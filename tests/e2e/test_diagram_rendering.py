@@ -58,14 +58,15 @@ def nasty_table() -> list[Transition]:
 
 
 def long_table(states: int = 200, *, stops_near: bool = True) -> list[Transition]:
-    """A main way through all states, short cuts, returns, and a way to stop from each: to the next tenth, or the last."""
+    """A main way through all states, returns, and ways to stop: from every third to the next tenth, or from each to the last."""
     last = states - 3
     rows = [Transition("NEW", "start", None, "S000", "begin")]
     for number in range(last):
         name = f"S{number:03}"
         stop = min(number - number % 10 + 10, last) if stops_near else last
         rows.append(Transition(name, "done", "is_done", f"S{number + 1:03}", "on"))
-        rows.append(Transition(name, "stop_requested", None, f"S{stop:03}", "stop"))
+        if number % 3 == 0 or not stops_near:
+            rows.append(Transition(name, "stop_requested", None, f"S{stop:03}", "stop"))
         if number % 5 == 0 and number > 10:
             rows.append(Transition(name, "retry", "may_retry", f"S{number - number % 10 - 5:03}", "again"))
     rows.append(Transition(f"S{last:03}", "ended", None, "SHUTDOWN", "over"))
