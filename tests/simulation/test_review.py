@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 
 import states.definition as definition_module
-
 from lifecycle.cli.main import main
 from lifecycle.cli.verify import _drawn
 from lifecycle.diagram.formats import Format
