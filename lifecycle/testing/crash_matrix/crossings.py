@@ -97,6 +97,8 @@ def _surround(adapter: type, method: str, port: str, reach: Reach) -> None:
 
     @wraps(inner)
     async def awaited(*arguments: Any, **named: Any) -> Any:
+        if named.get("rehearse"):
+            return await inner(*arguments, **named)  # a look: the call that counts comes after it
         name = place(arguments)
         reach(f"{name}: {Moment.BEFORE}")
         token = _writing.set(name)

@@ -23,8 +23,8 @@ first manager is killed at the point's first crossing, the next one too if it co
 Then the record and the project are compared, line by line, with the same scenario undisturbed: transitions, counts,
 sessions, notes, features, commits, files, salvaged work, and the one entry of each session in the progress file. After each
 kill: nothing of the dead manager is left within 2 s, no request reaches the model any more, the record can be
-read, and the cost has not fallen. Not compared are notes of which every life has its own ({of_a_life}), and what was
-told on the terminal.
+read, and the cost has not fallen. Not compared are notes of which every life has its own
+({of_a_life}), and what was told on the terminal.
 
 The points are read off the code (`lifecycle.testing.crash_matrix.points`): the rows of the table, the kinds of notes, the
 calls of the ports, and every place in the manager's modules that calls what changes the disk, or git. A test holds this
