@@ -408,6 +408,7 @@ class AgentTask:
         deadline: the moment to cut off, or None.
         time_left_s: what is left of the session's time, above 0, or None.
         news: what a resumption must be told of what happened after the cut, as Markdown; may be empty.
+        run_id: the run that it belongs to, for the audit log; None where there is none.
     """
 
     session_id: SessionId
@@ -419,6 +420,7 @@ class AgentTask:
     deadline: float | None = None
     time_left_s: float | None = None
     news: str = ""
+    run_id: RunId | None = None
 
 
 class SessionLog(Protocol):

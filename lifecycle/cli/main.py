@@ -31,7 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         name: f"lifecycle.cli.{_module(name)}:{_module(name)}"
         for name in (
-            *("demo", "run", "detect", "status", "history", "salvage", "stop", "diagram", "verify"),
+            *("demo", "run", "detect", "status", "history", "salvage", "audit", "stop", "diagram", "verify"),
             *("init", "doctor", "config", "guard", "skill", "completion"),
         )
     }

@@ -80,7 +80,8 @@ def test_the_table_survives_the_journal(tmp_path: Path) -> None:
 
 
 def test_the_profile_has_a_flag_and_a_variable() -> None:
-    assert Config().profile is None, "commands are left to the CLI until a profile is chosen"
+    assert Config().profile == "standard", "every command is judged unless a person says otherwise"
+    assert resolve(from_flags({"profile": "none"})).profile is None
     assert resolve(from_flags({"profile": "minimal"})).profile == "minimal"
     assert resolve(from_environment({"LIFECYCLE_PROFILE": "Minimal"})).profile == "minimal"
     assert resolve(from_host({"guard": {"allow": ["jq"]}})).guard == {"allow": ["jq"]}

@@ -56,13 +56,13 @@ def sort(call: Call) -> None:
     """Output only to a file inside; no program for compression."""
     scanned = _SORT.scan(call, open_operands=False)
     for path in scanned.values("o", "output", "T"):
-        call.require_inside(path, "the output")
+        call.require_writable(path, "the output")
 
 
 def uniq(call: Call) -> None:
     """Its second operand is written: inside only."""
     for path in _UNIQ.scan(call).operands[1:]:
-        call.require_inside(path, "the output")
+        call.require_writable(path, "the output")
 
 
 def date(call: Call) -> None:
@@ -95,7 +95,7 @@ def sed(call: Call) -> None:
             if "/" in suffix:
                 call.refuse("a backup suffix with '/'", "one without is accepted")
         for path in operands:
-            call.require_inside(path, "the file")
+            call.require_writable(path, "the file")
 
 
 def _sed_script(call: Call, script: str) -> None:
@@ -127,7 +127,7 @@ def curl(call: Call) -> None:
     scanned = _CURL.scan(call)
     for path in scanned.values("o", "output"):
         if path not in ("/dev/null", "-"):
-            call.require_inside(path, "the output")
+            call.require_writable(path, "the output")
     for name in ("d", "data", "json", "form", "F", "H", "header", "w", "write-out", "b", "cookie"):
         for value in scanned.values(name):
             if value.startswith(("@", "<")) or not is_known(value[:1]) or "%output{" in value:
