@@ -88,7 +88,7 @@ async def prove_gate(
     Talks to a scripted model on loopback only, in a directory of its own, without the user's credentials.
 
     Args:
-        record: as the gate's own; its refusal is on record like any other, under the rule "gate.canary".
+        record: as the gate's own; its refusal is on record like any other, under the rule "gate.canary", and of no run.
 
     Returns:
         None when the command was refused; otherwise what happened: a cut with cause GATE when it ran.

@@ -14,6 +14,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -123,7 +124,7 @@ class SdkAgent:
         wrapper = write_wrapper(self._directory(), cli_path)
         # A second of importing, off the event loop.
         await asyncio.to_thread(importlib.import_module, "claude_agent_sdk")
-        broken = await self._prove(cli_path, stop, self._recorder(task, redact))
+        broken = await self._prove(cli_path, stop, self._recorder(replace(task, run_id=None), redact))
         if broken is not None:
             return broken
         is_resumption = task.may_resume
