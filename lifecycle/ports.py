@@ -392,6 +392,12 @@ class Workspace(Protocol):
             rehearse: only tell; move nothing.
         """
 
+    async def persons_files(self) -> Mapping[str, bytes | None]:
+        """The files that a person writes and sessions only read: name -> content, None where no readable one stands."""
+
+    async def restore_persons_file(self, name: str, content: bytes) -> str | None:
+        """Put such a file back, whatever stands there. Return what kept it from that, or None."""
+
 
 # --- the agent -----------------------------------------------------------------------------------------------
 
