@@ -80,7 +80,7 @@ class FakeWorkspace:
         notes: what sessions wrote there themselves.
         uncommitted: whether there is work that is not committed.
         salvages: the sessions whose uncommitted work was kept.
-        persons: the files that a person wrote.
+        persons: the files that a person wrote; None for one that is gone.
     """
 
     features: list[bool] | None = None
@@ -91,7 +91,7 @@ class FakeWorkspace:
     notes: list[str] = field(default_factory=list)
     uncommitted: bool = False
     salvages: list[str] = field(default_factory=list)
-    persons: dict[str, bytes] = field(default_factory=dict)
+    persons: dict[str, bytes | None] = field(default_factory=dict)
 
     def count(self) -> FeatureCount:
         """Total and passing."""

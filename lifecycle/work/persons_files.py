@@ -29,32 +29,33 @@ async def put_persons_files_right(context: WorkContext, session_id: SessionId) -
     Raises:
         OSError: a file could not be read or written for the machine's fault.
     """
-    restored, changed, problems = [], [], []
+    gone: dict[str, bytes] = {}
+    changed: list[str] = []
     for name, content in (await context.ports.workspace.persons_files()).items():
         kept = await context.ports.journal.newest(name)
         if kept is None or kept == (content or _ABSENT):
             continue
-        if content is not None:
-            changed.append(name)
-            continue
-        problem = await context.ports.workspace.restore_persons_file(name, kept)
-        if problem is None:
-            restored.append(name)
+        if content is None:
+            gone[name] = kept
         else:
-            problems.append(problem)
-    if not (restored or changed or problems):
+            changed.append(name)
+    if not (gone or changed):
         return
+    # On record first: once they are back, nothing tells any more that they were gone.
     notes = await context.ports.journal.notes(kind=NoteKind.PERSONS_FILES, run_id=context.facts.run_id)
-    if any(note.seq == context.seq for note in notes):
+    is_new = all(note.seq != context.seq for note in notes)
+    if is_new:
+        await context.note(NoteKind.PERSONS_FILES, {"restored": list(gone), "changed": changed})
+    problems = [await context.ports.workspace.restore_persons_file(name, kept) for name, kept in gone.items()]
+    problem = "; ".join(each for each in problems if each is not None)
+    if not is_new and not problem:
         return
-    problem = "; ".join(problems)
-    await context.note(NoteKind.PERSONS_FILES, {"restored": restored, "changed": changed, "problem": problem})
     context.emit(
         PersonsFilesTouched(
             at=context.now(),
             run_id=context.facts.run_id,
             session_id=session_id,
-            restored=", ".join(restored),
+            restored=", ".join(name for name, each in zip(gone, problems, strict=True) if each is None),
             changed=", ".join(changed),
             problem=problem,
         )
