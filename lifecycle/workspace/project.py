@@ -188,6 +188,8 @@ class ProjectWorkspace:
 
     def _baseline(self) -> Mapping[str, Any]:
         found = read_feature_list_content(self.project_dir)
+        if found is not None and found[1].total:  # what was just read need not be parsed again by the first check
+            self._ledger, self._checked = Ledger.of(*found, keeps_appended=self._keeps_appended), None
         return Baseline.of(found, head_commit(self.project_dir), progress_mark(self.project_dir)).to_dict()
 
     def _ledger_of(self, baseline: Baseline) -> Ledger | None:
