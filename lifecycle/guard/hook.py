@@ -18,7 +18,8 @@ from lifecycle.guard.profiles import DEFAULT_PROFILE, Profile
 
 __all__ = ["BashHook", "ToolVerdict", "create_bash_security_hook", "judge_bash"]
 
-BashHook = Callable[[Any, "str | None", Any], Awaitable[dict[str, Any]]]
+BashHook = Callable[[Any, "str | None", Any], Awaitable[Any]]
+"""What the SDK takes in a `HookMatcher`; its answer is a dictionary of the hook protocol."""
 
 
 @dataclass(frozen=True, slots=True)
