@@ -65,13 +65,13 @@ _STANDARD_BUILTINS = names(
     jobs disown umask"""
 )
 _READING = names(
-    """pgrep ss netstat strings shasum sha512sum cksum find diff cmp comm sort uniq cut tr sed awk gawk mawk paste fold nl rev tac od hexdump column expand
+    """yes pgrep ss netstat strings shasum sha512sum cksum find diff cmp comm sort uniq cut tr sed awk gawk mawk paste fold nl rev tac od hexdump column expand
     unexpand join egrep fgrep rg jq stat file du df tree date basename dirname realpath readlink which seq
     expr md5sum sha1sum sha256sum base64 whoami id uname hostname uptime free nproc env xargs timeout nice
     nohup stdbuf time printenv"""
 )
 _WRITING = names(
-    """touch tee mv ln rm rmdir truncate"""
+    """touch tee mv ln rm rmdir truncate dd"""
 )
 _LANGUAGES = names(
     """sh bash python python3 pip pip3 uv pytest ruff mypy black isort flake8 npx yarn pnpm make cargo go gofmt

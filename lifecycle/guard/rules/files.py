@@ -134,7 +134,14 @@ def rm(call: Call) -> None:
         call.require_inside(path, "the file")
         if any(joined(directory, path).removeprefix(call.project).strip("/") in ("", NAME) for directory in call.directories):
             call.refuse(f"{shown(path)!r} is, or could be, the whole project", "paths below it, spelt, are accepted")
-        call.require_removable(path, "the file")
+        if not _is_lock_of_git(call, path):
+            call.require_removable(path, "the file")
+
+
+def _is_lock_of_git(call: Call, path: str) -> bool:
+    """What a killed git leaves behind, and itself says to remove."""
+    places = (joined(directory, path).removeprefix(call.project) for directory in call.directories)
+    return all(place.startswith("/.git/") and place.endswith(".lock") for place in places)
 
 
 def chmod_x(call: Call) -> None:

@@ -36,7 +36,11 @@ _AWK = Options(valued="Fv", permute=False, long_valued=frozenset({"field-separat
 _ADDRESS = r"(?:(?:[0-9]+|\$|/(?:[^/\\\n]|\\.)*/I?)(?:,(?:\+?[0-9]+|\$|/(?:[^/\\\n]|\\.)*/I?))?!?\s*)?"
 _SUBSTITUTION = r"s([/|#,:@!%~])(?:(?!\1)[^\\\n]|\\.)*\1(?:(?!\1)[^\\\n]|\\.)*\1[gpIi0-9]*"
 _TRANSLITERATION = r"y([/|#,])(?:(?!\2)[^\\\n]|\\.)*\2(?:(?!\2)[^\\\n]|\\.)*\2"
-_COMMAND = re.compile(rf"\s*{_ADDRESS}(?:{_SUBSTITUTION}|{_TRANSLITERATION}|[pdqDGHNPghnx=]|[aic]\\?[ \t]*[^\n]*)?\s*(?:[;\n]|\Z)")
+_END = r"\s*(?:[;\n]|\Z|(?=\}))"
+_COMMAND = re.compile(
+    rf"\s*{_ADDRESS}\{{|\s*\}}{_END}"
+    rf"|\s*{_ADDRESS}(?:{_SUBSTITUTION}|{_TRANSLITERATION}|[pdqDGHNPghnx=]|[aic]\\?[ \t]*[^\n]*)?{_END}"
+)
 _AWK_DANGER = re.compile(r"system|getline|[|@]|print[^;}]*>|extension|close|fflush|PROCINFO")
 _CURL = Options(
     flags="sSfLvkiIgG0", valued="oXHdmwAub", long_flags=names(
