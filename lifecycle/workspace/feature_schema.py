@@ -156,10 +156,11 @@ def may_hold_half_a_character(text: str) -> bool:
     (False, True)
     """
     # With an escaped backslash before a u, what looks like an escape may be none.
-    return "\\u" in text and ("\\\\u" in text or _HALF.search(text) is not None)
+    return "\\u" in text and ("\\\\u" in text or any(found.end() - found.start() < 12 for found in _HALVES.finditer(text)))
 
 
-_HALF = re.compile(r"\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]")
+_HALVES = re.compile(r"\\u[dD](?:[89abAB]..\\u[dD][c-fC-F]..|[89a-fA-F])")
+"""A whole pair, which is twelve characters long, or a half."""
 
 
 def _members(value: object) -> list[tuple[str | int, object]]:
