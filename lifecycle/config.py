@@ -117,6 +117,20 @@ def one_of(*words: str) -> Parser:
     return parsed
 
 
+def truth(value: object) -> bool:
+    """True or false, in the words that people use.
+
+    >>> truth("off"), truth(True)
+    (False, True)
+    """
+    if isinstance(value, bool):
+        return value
+    for answer, words in ((True, ("true", "on", "yes", "1")), (False, ("false", "off", "no", "0"))):
+        if isinstance(value, str) and value.strip().lower() in words:
+            return answer
+    raise ValueError("true or false")
+
+
 def or_none(parse: Parser) -> Parser:
     """Also accept "none", for without limit."""
 
@@ -183,10 +197,13 @@ class Config:
         None, or_none(path), "DIR", "where the journal lives, outside the project"
     )
     profile: str | None = _setting(
-        None,
+        "standard",
         or_none(one_of("minimal", "standard")),
-        "minimal|standard",
-        "the programs that the agent may run; without one its commands are left to the CLI's own checks",
+        "minimal|standard|none",
+        "the programs that the agent may run; with none its commands are left to the CLI's own checks",
+    )
+    protect_claude_md: bool = _setting(
+        True, truth, "true|false", "whether CLAUDE.md and CLAUDE.local.md, wherever they lie, are not the agent's to write"
     )
     guard: Mapping[str, Any] = field(default_factory=dict)
     """The `[guard]` table: what differs from the profile. It has neither flag nor variable."""

@@ -158,6 +158,24 @@ class FeaturesChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonsFilesTouched(Event):
+    """While a session ran, files that a person writes were removed, and put back, or were changed, and left so.
+
+    Attributes:
+        restored: which were put back, comma-separated.
+        changed: which are not what they were: by the agent, or by a person meanwhile.
+        problem: why a file could not be put back, or empty.
+    """
+
+    name: ClassVar[str] = "persons_files_touched"
+    level: ClassVar[str] = "warning"
+    session_id: str
+    restored: str
+    changed: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimsVerified(Event):
     """The verification command judged what a session claims.
 

@@ -394,6 +394,12 @@ class Workspace(Protocol):
             rehearse: only tell; move nothing.
         """
 
+    async def persons_files(self) -> Mapping[str, bytes | None]:
+        """The files that a person writes and sessions only read: name -> content, None where no readable one stands."""
+
+    async def restore_persons_file(self, name: str, content: bytes) -> str | None:
+        """Put such a file back, whatever stands there. Return what kept it from that, or None."""
+
 
 # --- the agent -----------------------------------------------------------------------------------------------
 
@@ -410,6 +416,7 @@ class AgentTask:
         deadline: the moment to cut off, or None.
         time_left_s: what is left of the session's time, above 0, or None.
         news: what a resumption must be told of what happened after the cut, as Markdown; may be empty.
+        run_id: the run that it belongs to, for the audit log; None where there is none.
     """
 
     session_id: SessionId
@@ -421,6 +428,7 @@ class AgentTask:
     deadline: float | None = None
     time_left_s: float | None = None
     news: str = ""
+    run_id: RunId | None = None
 
 
 class SessionLog(Protocol):

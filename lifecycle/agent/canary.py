@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -77,22 +77,36 @@ class Proof:
         return {name: getattr(self, name) for name in names}
 
 
-async def prove_gate(settings: AgentSettings, cli_path: Path, stop: StopFlag) -> Evidence | None:
+async def prove_gate(
+    settings: AgentSettings,
+    cli_path: Path,
+    stop: StopFlag,
+    record: Callable[[ToolCall, Verdict], None] = lambda call, verdict: None,
+) -> Evidence | None:
     """Let the real CLI try a command that the gate refuses.
 
     Talks to a scripted model on loopback only, in a directory of its own, without the user's credentials.
+
+    Args:
+        record: as the gate's own; its refusal is on record like any other, under the rule "gate.canary", and of no run.
 
     Returns:
         None when the command was refused; otherwise what happened: a cut with cause GATE when it ran.
     """
     home = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="lifecycle-canary-"))
     try:
-        return await _try(settings, cli_path, stop, home)
+        return await _try(settings, cli_path, stop, home, record)
     finally:
         await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
 
 
-async def _try(settings: AgentSettings, cli_path: Path, stop: StopFlag, home: Path) -> Evidence | None:
+async def _try(
+    settings: AgentSettings,
+    cli_path: Path,
+    stop: StopFlag,
+    home: Path,
+    record: Callable[[ToolCall, Verdict], None],
+) -> Evidence | None:
     from lifecycle.offline import ModelServer, ToolUse
     from lifecycle.offline.scenarios import steps
 
@@ -109,7 +123,7 @@ async def _try(settings: AgentSettings, cli_path: Path, stop: StopFlag, home: Pa
             cli_path=write_wrapper(home, cli_path),
             max_turns=5,
         )
-        gate = Gate([_refuse])
+        gate = Gate([_refuse], record=record)
         environment = {**settings.env, **dict.fromkeys(ELSEWHERE, ""), **server.environment()}
         environment["CLAUDE_CONFIG_DIR"] = str(home / "config")
         alone = replace(settings, env=environment, max_retries=0, idle_timeout_s=15.0, session_timeout_s=20.0)
@@ -126,7 +140,7 @@ async def _try(settings: AgentSettings, cli_path: Path, stop: StopFlag, home: Pa
 
 
 def _refuse(_call: ToolCall) -> Verdict:
-    return Verdict(False, "this is a test: the gate refuses everything")
+    return Verdict(False, "this is a test: the gate refuses everything", "gate.canary")
 
 
 def _why(evidence: Evidence) -> str:

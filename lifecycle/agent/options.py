@@ -48,6 +48,7 @@ class AgentSettings:
         env: variables set for the CLI, over the inherited ones.
         state_dir: where the leash's wrapper is kept; None uses a temporary directory.
         proof_dir: where the gate's proof is kept, for all projects; None takes `state_dir`.
+        protect_claude_md: whether CLAUDE.md is not the agent's to write.
         mcp_servers: a host's own servers by name, as claude-agent-sdk takes them; no others are ever started.
         host_tools: the tools of those servers that the agent may use, by full name: `mcp__SERVER__TOOL`. They pass the
             gate like any other, and run in the host: what they may do is the host's to say.
@@ -62,6 +63,7 @@ class AgentSettings:
     env: Mapping[str, str] = field(default_factory=dict)
     state_dir: Path | None = None
     proof_dir: Path | None = None
+    protect_claude_md: bool = True
     mcp_servers: Mapping[str, Any] = field(default_factory=dict)
     host_tools: tuple[str, ...] = ()
 

@@ -40,7 +40,8 @@ class Verdict:
     """Whether a call may run. The reason of a refusal is read by the agent, so it says what to do instead.
 
     Attributes:
-        rule: a stable dotted name of what refused, for the audit log; "" where the rule has not told.
+        rule: a stable dotted name of what decided, for the audit log; a host's rule that leaves it out is called after
+            its function.
     """
 
     allowed: bool
@@ -48,7 +49,7 @@ class Verdict:
     rule: str = field(default="")
 
 
-ALLOWED: Final = Verdict(True)
+ALLOWED: Final = Verdict(True, rule="allowed")
 
 
 class Rule(Protocol):
@@ -68,7 +69,8 @@ def only_tools(names: Sequence[str]) -> Rule:
     def rule(call: ToolCall) -> Verdict:
         if call.tool in names:
             return ALLOWED
-        return Verdict(False, f"the tool {call.tool!r} is not available here; use one of {', '.join(names)}")
+        reason = f"the tool {call.tool!r} is not available here; use one of {', '.join(names)}"
+        return Verdict(False, reason, "tools.unknown")
 
     return rule
 
@@ -85,7 +87,7 @@ def files_inside(project_dir: Path) -> Rule:
         if path is None and not is_required:
             path = "."
         if not isinstance(path, str) or not path or "\0" in path:
-            return Verdict(False, f"{call.tool} needs {name!r} to be a path")
+            return Verdict(False, f"{call.tool} needs {name!r} to be a path", "files.input")
         inside = _inside(path, call.cwd, project_dir)
         if inside.allowed and call.tool == "Glob":
             return _pattern_inside(call, path, project_dir)
@@ -117,16 +119,16 @@ def _inside(path: str, cwd: Path, project_dir: Path) -> Verdict:
     root = os.path.realpath(project_dir)
     if real == root or real.startswith(root.rstrip(os.sep) + os.sep):
         return ALLOWED
-    return Verdict(False, f"{path} is outside the project; the file tools work inside {root} only")
+    reason = f"{path} is outside the project; the file tools work inside {root} only"
+    return Verdict(False, reason, "files.outside")
 
 
 def _pattern_inside(call: ToolCall, path: str, project_dir: Path) -> Verdict:
     pattern = call.input.get("pattern")
     if not isinstance(pattern, str) or "\0" in pattern:
-        return Verdict(False, "Glob needs 'pattern' to be a text")
+        return Verdict(False, "Glob needs 'pattern' to be a text", "files.input")
     if _UPWARDS.search(pattern) or _ROOTED.search(pattern):
-        return Verdict(
-            False, f"the pattern {pattern} leads out of the project; write it relative to the project"
-        )
+        reason = f"the pattern {pattern} leads out of the project; write it relative to the project"
+        return Verdict(False, reason, "files.pattern")
     fixed = _MAGIC.split(pattern, maxsplit=1)[0]
     return _inside(fixed or ".", call.cwd / path, project_dir)

@@ -14,6 +14,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +28,14 @@ from lifecycle.agent.leftovers import reap_leftovers
 from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.prompt_library import PromptLibrary
 from lifecycle.agent.protection import nothing_protected
-from lifecycle.agent.rules import TOOLS, Rule, ToolCall, files_inside, only_tools
+from lifecycle.agent.rules import TOOLS, Rule, ToolCall, Verdict, files_inside, only_tools
 from lifecycle.agent.session import AgentProcess
 from lifecycle.agent.summary import summary
 from lifecycle.errors import AgentFailed
 from lifecycle.events import ToolDenied, ToolStarted
+from lifecycle.guard.audit import AUDIT_NAME, AuditLog
+from lifecycle.guard.decisions import AuditSink, Decision
+from lifecycle.guard.protected import protection
 from lifecycle.ports import AgentTask, SessionLog, StopFlag
 from lifecycle.processes import ProcessIdentity
 from lifecycle.redaction import Redactor, one_line, secrets_in
@@ -52,11 +56,13 @@ class SdkAgent:
         *,
         prompts: PromptLibrary | None = None,
         rules: Sequence[Rule] = (),
+        audit: AuditSink | None = None,
         now: Callable[[], float] = time.time,  # noqa: TID251  # unless the host has another clock
     ) -> None:
         """Args:
         prompts: where the prompt of a resumption comes from.
         rules: further rules that must allow a tool call, after those that hold it to our tools and the project.
+        audit: keeps every decision of the gate, or raises; None takes `audit.jsonl` in the settings' `state_dir`.
         now: the wall clock, for deadlines and events.
         """
         self._settings = settings
@@ -66,9 +72,10 @@ class SdkAgent:
         self._rules: tuple[Rule, ...] = (
             ours,
             files_inside(self._project_dir),
-            nothing_protected(self._project_dir),
+            nothing_protected(self._project_dir, protection(claude_md=settings.protect_claude_md)),
             *rules,
         )
+        self._audit = audit
         self._now = now
         self._state_dir = settings.state_dir
         self._proven: set[Proof] = set()
@@ -117,7 +124,7 @@ class SdkAgent:
         wrapper = write_wrapper(self._directory(), cli_path)
         # A second of importing, off the event loop.
         await asyncio.to_thread(importlib.import_module, "claude_agent_sdk")
-        broken = await self._prove(cli_path, stop)
+        broken = await self._prove(cli_path, stop, self._recorder(replace(task, run_id=None), redact))
         if broken is not None:
             return broken
         is_resumption = task.may_resume
@@ -133,7 +140,7 @@ class SdkAgent:
                 deadline=task.deadline,
                 time_left_s=task.time_left_s,
             )
-            gate = self._gate(task.session_id, log, redact)
+            gate = self._gate(task, log, redact)
             process = AgentProcess(self._settings, errand, gate, log, now=self._now, redact=redact)
             evidence = await process.run(stop)
             if is_resumption and is_unknown_conversation(evidence):
@@ -144,13 +151,15 @@ class SdkAgent:
                 break
         return evidence
 
-    async def _prove(self, cli_path: Path, stop: StopFlag) -> Evidence | None:
+    async def _prove(
+        self, cli_path: Path, stop: StopFlag, record: Callable[[ToolCall, Verdict], None]
+    ) -> Evidence | None:
         """Make sure that the gate holds with this program; None when it does."""
         proof = Proof.wanted(cli_path)
         place = self._settings.proof_dir or self._directory()
         if proof in self._proven or proof.is_kept(place):
             return None
-        broken = await prove_gate(self._settings, cli_path, stop)
+        broken = await prove_gate(self._settings, cli_path, stop, record)
         if broken is None:
             self._proven.add(proof)
             proof.keep(place)
@@ -160,7 +169,9 @@ class SdkAgent:
         prompt = self._prompts.resumed(task.type)
         return f"{prompt.rstrip()}\n\n{task.news}\n" if task.news else prompt
 
-    def _gate(self, session_id: SessionId, log: SessionLog, redact: Callable[[str], str]) -> Gate:
+    def _gate(self, task: AgentTask, log: SessionLog, redact: Callable[[str], str]) -> Gate:
+        session_id = task.session_id
+
         def started(call: ToolCall) -> None:
             text = one_line(redact(summary(call, self._project_dir)))
             log.happened(ToolStarted(at=self._now(), session_id=session_id, tool=call.tool, summary=text))
@@ -169,7 +180,27 @@ class SdkAgent:
             text = one_line(redact(reason))
             log.happened(ToolDenied(at=self._now(), session_id=session_id, tool=call.tool, reason=text))
 
-        return Gate(self._rules, on_allowed=started, on_denied=denied, on_finished=log.tool_finished)
+        return Gate(
+            self._rules,
+            on_allowed=started,
+            on_denied=denied,
+            on_finished=log.tool_finished,
+            record=self._recorder(task, redact),
+        )
+
+    def _recorder(self, task: AgentTask, redact: Callable[[str], str]) -> Callable[[ToolCall, Verdict], None]:
+        """What puts the gate's decisions on this task's record."""
+        append = self._audit or AuditLog(self._directory() / AUDIT_NAME, redact=redact).append
+
+        def record(call: ToolCall, verdict: Verdict) -> None:
+            append(
+                Decision(
+                    self._now(), call.tool, call.input, verdict.allowed, verdict.rule, verdict.reason,
+                    run_id=task.run_id, session_id=task.session_id, cwd=str(call.cwd),
+                )
+            )  # fmt: skip
+
+        return record
 
     def _directory(self) -> Path:
         if self._state_dir is None:

@@ -72,18 +72,19 @@ def guard(
 def _profile(name: str | None, project_dir: Path, config_file: Path | None) -> Profile:
     """The profile in force: the flag's, the environment's or the file's, with the file's `[guard]` table.
 
+    Where a person has chosen none, there is no fence to ask; the default one tells what it would say.
+
     Raises:
         ConfigurationError: a setting is not accepted.
     """
     import os
 
     from lifecycle.config import FILE_NAME, from_environment, from_file, from_flags, resolve
-    from lifecycle.guard import profile_from
+    from lifecycle.guard.profiles import DEFAULT_PROFILE, PROFILES, fence_of
 
     file = from_file(config_file or project_dir / FILE_NAME, must_exist=config_file is not None)
     config = resolve(from_flags({"profile": name}), from_environment(os.environ), file)
-    base = {} if config.profile is None else {"profile": config.profile}
-    return profile_from({**base, **config.guard})
+    return fence_of(config) or PROFILES[DEFAULT_PROFILE]
 
 
 def _answer(commands: Iterable[str], profile: Profile, project_dir: Path) -> int:

@@ -31,7 +31,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         name: f"lifecycle.cli.{_module(name)}:{_module(name)}"
         for name in (
-            *("demo", "run", "detect", "status", "history", "explain", "what-if", "salvage", "stop", "diagram", "verify"),
+            *("demo", "run", "detect", "status", "history", "audit", "explain", "what-if", "salvage"),
+            *("stop", "diagram", "verify"),
             *("init", "doctor", "config", "guard", "skill", "completion"),
         )
     }

@@ -41,11 +41,12 @@ def status(project_dir: Path, state_dir: str | None, config_file: Path | None, i
     from lifecycle.cli.record import locate
     from lifecycle.status import status_in
 
-    found = asyncio.run(status_in(locate(project_dir, state_dir=state_dir, config_file=config_file)))
+    directory = locate(project_dir, state_dir=state_dir, config_file=config_file)
+    found = asyncio.run(status_in(directory))
     if is_json:
         print_document(found.to_json())
     else:
-        print_text(_words(found))
+        print_text([*_words(found), *_refused(directory, found, project_dir)])
 
 
 def _words(found: Status) -> list[str]:
@@ -63,6 +64,21 @@ def _words(found: Status) -> list[str]:
     rows += [("salvaged", ref) for ref in found.salvages]
     rows.append(("manager", _owner(found)))
     return [f"{name:<9} {value}" for name, value in rows]
+
+
+def _refused(state_dir: Path, found: Status, project_dir: Path) -> list[str]:
+    """How often this run's gate said no, and where to read of it; nothing where it did not."""
+    from lifecycle.guard.audit import AUDIT_NAME
+    from lifecycle.guard.audit_reading import count_refused
+
+    if found.run_id is None:
+        return []
+    try:
+        count = count_refused(state_dir / AUDIT_NAME, found.run_id)
+    except OSError as error:  # how the project stands can be told without it
+        return [f"{'refused':<9} unknown: the audit log cannot be read ({(error.strerror or 'no reason').lower()})"]
+    calls = "tool call" if count == 1 else "tool calls"
+    return [f"{'refused':<9} {count} {calls}; `lifecycle audit {project_dir} --denied` tells which"] if count else []
 
 
 def _state(found: Status) -> str:

@@ -1,4 +1,4 @@
-"""The fence around the agent: which commands it may run.
+"""The fence around the agent: which commands it may run, and the record of what it asked for.
 
 Usable alone, in any host of the Claude Agent SDK:
 
@@ -13,6 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lifecycle.guard.audit import AuditLog as AuditLog
+    from lifecycle.guard.audit_reading import read_audit as read_audit
+    from lifecycle.guard.decisions import AuditSink as AuditSink
+    from lifecycle.guard.decisions import Decision as Decision
     from lifecycle.guard.filter import judged_commands as judged_commands
     from lifecycle.guard.filter import judged_lines as judged_lines
     from lifecycle.guard.hook import create_bash_security_hook as create_bash_security_hook
@@ -26,7 +30,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Allowlist": "lifecycle.guard.policy",
+    "AuditLog": "lifecycle.guard.audit",
+    "AuditSink": "lifecycle.guard.decisions",
     "CommandVerdict": "lifecycle.guard.policy",
+    "Decision": "lifecycle.guard.decisions",
     "PROFILES": "lifecycle.guard.profiles",
     "Profile": "lifecycle.guard.profiles",
     "create_bash_security_hook": "lifecycle.guard.hook",
@@ -34,6 +41,7 @@ _HOMES = {
     "judged_commands": "lifecycle.guard.filter",
     "judged_lines": "lifecycle.guard.filter",
     "profile_from": "lifecycle.guard.profiles",
+    "read_audit": "lifecycle.guard.audit_reading",
     "validate_command": "lifecycle.guard.policy",
 }
 

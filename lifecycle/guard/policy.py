@@ -123,7 +123,7 @@ def _judge(
     known_home = home if home is not None else os.environ.get("HOME", "")
     if not known_home.startswith("/") or root == absolute(known_home):
         known_home = "/~"  # a home that is unknown, or is the project itself, is never inside it
-    analysis = Analysis(lambda call: _program(call, profile), output_of, root, start, known_home)
+    analysis = Analysis(lambda call: _program(call, profile), output_of, root, start, known_home, profile.protection)
     analysis.programs = found
     analysis.run(script)
     check_second_reading(text, {program.name for program in found} | analysis.functions)
@@ -138,13 +138,16 @@ def _program(call: Call, profile: Profile) -> None:
         return
     if "/" in name:
         directory, _, plain = name.rpartition("/")
-        if directory + "/" not in _SYSTEM_DIRECTORIES:
+        is_projects_own = directory + "/" not in _SYSTEM_DIRECTORIES
+        if is_projects_own and not (profile.runs_project_files and _is_project_file(call)):
             raise Refused(
                 "program.path",
-                f"the program {name!r} is not accepted by its path; "
-                f"names alone, {', '.join(_SYSTEM_DIRECTORIES)} and {', '.join(sorted(profile.paths))} are",
+                f"the program {name!r} is not accepted by its path; names alone, {', '.join(_SYSTEM_DIRECTORIES)} and "
+                f"{'files inside the project' if profile.runs_project_files else ', '.join(sorted(profile.paths))} are",
             )
         name = call.program = plain
+        if is_projects_own and name not in profile.programs:
+            return  # what a file of the project does is the sandbox's business
         if name in _BUILTINS_ONLY:
             raise Refused("program.path", f"{name!r} is a builtin of the shell; name it without a path")
     if name not in profile.programs:
@@ -158,6 +161,11 @@ def _program(call: Call, profile: Profile) -> None:
     narrowed = profile.narrowed.get(name)
     if narrowed is not None:
         narrowed(call)
+
+
+def _is_project_file(call: Call) -> bool:
+    call.require_directory_inside()
+    return call.inside(call.program) and not call.names_protected(call.program)
 
 
 _BUILTINS_ONLY = frozenset({"cd", "break", "continue", ":", "source", ".", "export", "local", "readonly", "declare", "read", "unset", "set"})

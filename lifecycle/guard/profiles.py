@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from lifecycle.errors import ConfigurationError
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
-from lifecycle.guard.rules import RULES, Rule
+from lifecycle.guard.protected import PROTECTION, Protection, protection
+from lifecycle.guard.rules import RULES, STANDARD_RULES, Rule
 from lifecycle.guard.values import NAME, may_be_option, shown
 
-__all__ = ["DEFAULT_PROFILE", "PROFILES", "Profile", "profile_from"]
+__all__ = ["DEFAULT_PROFILE", "PROFILES", "FenceSettings", "Profile", "fence_of", "profile_from"]
 
 DEFAULT_PROFILE = "standard"
 
@@ -31,6 +33,8 @@ class Profile:
         paths: programs that are accepted by exactly this path ("./init.sh").
         rules: rules in place of the usual one.
         narrowed: a user's rules, checked beside the usual one.
+        runs_project_files: whether any file inside the project may be started by its path.
+        protection: what in the project is not written.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Profile:
     paths: frozenset[str] = frozenset({"./init.sh"})
     rules: Mapping[str, Rule] = field(default_factory=dict)
     narrowed: Mapping[str, Rule] = field(default_factory=dict)
+    runs_project_files: bool = False
+    protection: Protection = PROTECTION
 
     def rule(self, name: str) -> Rule | None:
         """The function that judges the program's arguments; None if any are accepted."""
@@ -47,21 +53,25 @@ class Profile:
         """The same profile with other programs."""
         return replace(self, programs=programs)
 
+    def with_protection(self, protection: Protection) -> Profile:
+        """The same profile with something else protected."""
+        return replace(self, protection=protection)
+
 
 _BUILTINS = frozenset({"[", "test", "true", "false", ":", "break", "continue", "cd"})
 _MINIMAL = _BUILTINS | names("ls cat head tail wc grep cp mkdir chmod pwd npm node git ps lsof sleep pkill")
 _STANDARD_BUILTINS = names(
     """echo printf exit return wait read export local readonly declare unset set command source . type kill
-    jobs"""
+    jobs disown umask"""
 )
 _READING = names(
-    """find diff cmp comm sort uniq cut tr sed awk gawk mawk paste fold nl rev tac od hexdump column expand
+    """yes pgrep ss netstat strings shasum sha512sum cksum find diff cmp comm sort uniq cut tr sed awk gawk mawk paste fold nl rev tac od hexdump column expand
     unexpand join egrep fgrep rg jq stat file du df tree date basename dirname realpath readlink which seq
     expr md5sum sha1sum sha256sum base64 whoami id uname hostname uptime free nproc env xargs timeout nice
     nohup stdbuf time printenv"""
 )
 _WRITING = names(
-    """touch tee mv ln rmdir"""
+    """touch tee mv ln rm rmdir truncate dd"""
 )
 _LANGUAGES = names(
     """sh bash python python3 pip pip3 uv pytest ruff mypy black isort flake8 npx yarn pnpm make cargo go gofmt
@@ -70,8 +80,31 @@ _LANGUAGES = names(
 _STANDARD = _MINIMAL | _STANDARD_BUILTINS | _READING | _WRITING | _LANGUAGES
 PROFILES: dict[str, Profile] = {
     "minimal": Profile("minimal", _MINIMAL),
-    "standard": Profile("standard", _STANDARD, rules={"chmod": RULES["chmod_any"]}),
+    "standard": Profile("standard", _STANDARD, rules=STANDARD_RULES, runs_project_files=True),
 }
+
+
+class FenceSettings(Protocol):
+    """The settings that make a fence: `lifecycle.config.Config` has them."""
+
+    @property
+    def profile(self) -> str | None: ...
+    @property
+    def guard(self) -> Mapping[str, object]: ...
+    @property
+    def protect_claude_md(self) -> bool: ...
+
+
+def fence_of(settings: FenceSettings) -> Profile | None:
+    """The profile in force; None where a person has left commands to the agent's own checks.
+
+    Raises:
+        ConfigurationError: the table is not accepted.
+    """
+    if settings.profile is None and not settings.guard:
+        return None
+    base = {} if settings.profile is None else {"profile": settings.profile}
+    return profile_from({**base, **settings.guard}).with_protection(protection(claude_md=settings.protect_claude_md))
 
 
 def profile_from(table: Mapping[str, object], source: str = "[guard]") -> Profile:
@@ -100,10 +133,13 @@ def profile_from(table: Mapping[str, object], source: str = "[guard]") -> Profil
     narrowed = {program: _narrowing(program, rule, source) for program, rule in programs.items()}
     plain = frozenset(entry for entry in allow if "/" not in entry)
     paths = frozenset(entry for entry in allow if "/" in entry)
-    return Profile(
-        f"{base.name}*" if allow or deny or narrowed else base.name,
-        (base.programs | plain) - deny, (base.paths | paths) - deny, base.rules, narrowed,
-    )  # fmt: skip
+    return replace(
+        base,
+        name=f"{base.name}*" if allow or deny or narrowed else base.name,
+        programs=(base.programs | plain) - deny,
+        paths=(base.paths | paths) - deny,
+        narrowed=narrowed,
+    )
 
 
 def _names(table: Mapping[str, object], key: str, source: str) -> frozenset[str]:

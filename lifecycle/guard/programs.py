@@ -17,6 +17,7 @@ from lifecycle.guard.expansion import Expander
 from lifecycle.guard.flow import ControlFlow
 from lifecycle.guard.names import names
 from lifecycle.guard.paths import is_inside, joined
+from lifecycle.guard.protected import PROTECTION, Protection
 from lifecycle.guard.redirections import check_redirections
 from lifecycle.guard.refusal import Refused
 from lifecycle.guard.state import State, joined_states, joined_values
@@ -65,12 +66,20 @@ class Analysis(ControlFlow):
         project: the project's absolute, normalised path.
         directory: the absolute working directory at the start.
         home: what `~` and `$HOME` mean.
+        protection: what in the project is not written.
     """
 
     def __init__(
-        self, judge: Callable[[Call], None], output_of: Callable[[Call], str], project: str, directory: str, home: str
+        self,
+        judge: Callable[[Call], None],
+        output_of: Callable[[Call], str],
+        project: str,
+        directory: str,
+        home: str,
+        protection: Protection = PROTECTION,
     ) -> None:
         super().__init__()
+        self._protection = protection
         self._judge = judge
         self._output_of = output_of
         self._project = project
@@ -182,6 +191,8 @@ class Analysis(ControlFlow):
                     state.variables[assignment.name] = ANY
         call = Call(name, arguments, state.directories, self._project, self._judge_inner, self._judge_text)
         call.raw = [word.raw for word in words[1:]]
+        call.protection = self._protection
+        call.is_fed_here = any(redirection.operator.startswith("<<") for redirection in command.redirections)
         return self._started(call, state)
 
     def _started(self, call: Call, state: State) -> tuple[State, State]:
@@ -299,7 +310,7 @@ class Analysis(ControlFlow):
         return State(tuple(dict.fromkeys(targets)), state.directories, state.variables, state.functions)
 
     def check_redirections(self, redirections: Sequence[Redirection], state: State) -> None:
-        check_redirections(redirections, self.expander, self._project, state)
+        check_redirections(redirections, self.expander, self._project, state, self._protection)
 
 
 def _is_printed(redirections: Sequence[Redirection]) -> bool:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 
 from lifecycle.guard.expansion import Expander
-from lifecycle.guard.paths import is_inside
+from lifecycle.guard.paths import is_inside, joined
+from lifecycle.guard.protected import PROTECTION, Protection
 from lifecycle.guard.refusal import Refused
 from lifecycle.guard.state import State
 from lifecycle.guard.syntax.tree import Redirection, Text, Word
@@ -23,8 +24,10 @@ _PLAIN_FILE = re.compile(r"[A-Za-z0-9_./@:+,=-]+\Z")
 _DEVICES = frozenset({"/dev/null", "/dev/stdout", "/dev/stderr"})
 
 
-def check_redirections(redirections: Sequence[Redirection], expander: Expander, project: str, state: State) -> None:
-    """Refuse a redirection that opens, or could open, anything else."""
+def check_redirections(
+    redirections: Sequence[Redirection], expander: Expander, project: str, state: State, protection: Protection = PROTECTION
+) -> None:
+    """Refuse a redirection that opens, or could open, anything else, or writes to what is protected."""
     for redirection in redirections:
         operator = redirection.operator
         if operator.startswith("<<"):
@@ -37,6 +40,8 @@ def check_redirections(redirections: Sequence[Redirection], expander: Expander, 
         if len(fields) != 1 or _is_glob(redirection.target):
             raise Refused("redirection", f"{operator} needs one file, spelt literally")
         _check(operator, fields[0], project, state)
+        if ">" in operator:
+            _check_protected(fields[0], project, state, protection)
 
 
 def _check(operator: str, target: str, project: str, state: State) -> None:
@@ -56,6 +61,14 @@ def _check(operator: str, target: str, project: str, state: State) -> None:
         f"{operator} {shown(target)!r} is not certainly a file inside the project; "
         "files inside it, /dev/null, /dev/stdout and /dev/stderr are accepted",
     )
+
+
+def _check_protected(target: str, project: str, state: State, protection: Protection) -> None:
+    for directory in state.directories:
+        found = joined(directory, target)
+        part = protection.protected_in(found[len(project) :].lstrip("/")) if found.startswith(project + "/") else None
+        if part is not None:
+            raise Refused("protected", protection.reason(shown(part)))
 
 
 def _is_glob(word: Word) -> bool:

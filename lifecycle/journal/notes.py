@@ -44,6 +44,9 @@ class NoteKind(StrEnum):
     FEATURES_APPENDED = "features_appended"
     """The agent appended features, and they were kept: which."""
 
+    PERSONS_FILES = "persons_files"
+    """A session ended and files that a person writes were gone, and put back, or were changed: which."""
+
     VERIFIED = "verified"
     """The verification command judged a session's claims: how it ended, which claims, and what it printed."""
 

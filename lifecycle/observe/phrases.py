@@ -148,6 +148,14 @@ def _rate_limit(told: Fields) -> str:
     return f"rate limit {told['status']}: {_joined(used, reset) or 'no more is known'}"
 
 
+def _persons_files(told: Fields) -> str:
+    return _joined(
+        f"put back what the session had removed: {told['restored']}" if told["restored"] else "",
+        f"changed while the session ran: {told['changed']}" if told["changed"] else "",
+        told["problem"],
+    )
+
+
 def _fault(told: Fields) -> str:
     return _joined(f"fault{' in ' + told['state'] if told['state'] else ''}", told["error"], told["place"])
 
@@ -181,6 +189,7 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
             lambda told: f"the agent appended {told['count']} features: {told['features']}",
         ),
         _named(events.FeaturesChanged, lambda told: f"the feature list was changed meanwhile: {told['changes']}"),
+        _named(events.PersonsFilesTouched, _persons_files),
         _named(events.ClaimsVerified, _verified),
         _named(
             events.WorkSalvaged,

@@ -84,18 +84,17 @@ def local_agent(project_dir: Path, state_dir: Path, config: Config, clock: Clock
     from lifecycle.agent.options import AgentSettings
     from lifecycle.agent.prompt_library import PromptLibrary
     from lifecycle.agent.sdk_agent import SdkAgent
-    from lifecycle.guard import profile_from
+    from lifecycle.guard.profiles import fence_of
 
     settings = AgentSettings(
         model=config.model,
         idle_timeout_s=config.idle_timeout,
         state_dir=state_dir,
         proof_dir=state_dir.parent,  # once for all projects of this person
+        protect_claude_md=config.protect_claude_md,
     )
-    rules = []
-    if config.profile is not None or config.guard:
-        base = {} if config.profile is None else {"profile": config.profile}
-        rules.append(commands_by(profile_from({**base, **config.guard}), project_dir))
+    profile = fence_of(config)
+    rules = [] if profile is None else [commands_by(profile, project_dir)]
     return SdkAgent(
         settings,
         project_dir,

@@ -80,6 +80,7 @@ class FakeWorkspace:
         notes: what sessions wrote there themselves.
         uncommitted: whether there is work that is not committed.
         salvages: the sessions whose uncommitted work was kept.
+        persons: the files that a person wrote; None for one that is gone.
     """
 
     features: list[bool] | None = None
@@ -90,6 +91,7 @@ class FakeWorkspace:
     notes: list[str] = field(default_factory=list)
     uncommitted: bool = False
     salvages: list[str] = field(default_factory=list)
+    persons: dict[str, bytes | None] = field(default_factory=dict)
 
     def count(self) -> FeatureCount:
         """Total and passing."""
@@ -172,6 +174,13 @@ class FakeWorkspace:
         self.set_aside.append(self.invalid)
         self.features, self.invalid = None, None
         return f"feature_list.invalid-{len(self.set_aside)}.json"
+
+    async def persons_files(self) -> Mapping[str, bytes | None]:
+        return dict(self.persons)
+
+    async def restore_persons_file(self, name: str, content: bytes) -> str | None:
+        self.persons[name] = content
+        return None
 
     def _check_against(self, plan: list[bool]) -> ListCheck:
         """A feature is recognised by its place, so that all that can be broken is the list's length."""

@@ -10,6 +10,7 @@ from lifecycle.errors import JournalCorrupt
 from lifecycle.ports import Reading, SessionRecord
 from lifecycle.work.context import Done, WorkContext
 from lifecycle.work.detect import read_or_restore
+from lifecycle.work.persons_files import keep_persons_files
 from lifecycle.work.telling import news_for_new_session
 from states.create import created, plan
 from states.facts import Session
@@ -21,6 +22,7 @@ async def create(context: WorkContext) -> Done:
     session = plan(facts, ports.chance.session_id())
     reading = await read_or_restore(context)  # the list may have broken since DETECT, or while a manager was dead
     baseline = await ports.workspace.baseline()
+    await keep_persons_files(context)
     if session.is_resumption:
         record = replace(await _known(context, session), baseline=baseline)
     else:

@@ -69,6 +69,7 @@ async def _leg(context: WorkContext, session: Session, record: SessionRecord, lo
         deadline=facts.deadline,
         time_left_s=time_left_s,
         news="\n\n".join(words for words in (news, undone) if words),
+        run_id=facts.run_id,
     )
     return await ports.agent.run(task, log, ports.stop)
 

@@ -22,6 +22,7 @@ from lifecycle.events import (
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import Changes, ListCheck, SessionRecord, SessionStory, Verdict, VerdictKind
 from lifecycle.work.context import WorkContext
+from lifecycle.work.persons_files import put_persons_files_right
 from lifecycle.work.restoring import FEATURE_LIST, restore
 from lifecycle.work.telling import to_record
 from states.end import Saved
@@ -48,6 +49,7 @@ async def save(context: WorkContext) -> Saved:
     if (known := await context.noted(NoteKind.SESSION_SAVED)) is not None:
         return _saved(known.data)
     await _put_list_right(context, session, record)
+    await put_persons_files_right(context, session.id)
     verdict = await _verify(context, session, record)
     changes = await context.ports.workspace.changes(record.baseline)
     check = await context.ports.workspace.check_features(record.baseline)

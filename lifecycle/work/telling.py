@@ -117,8 +117,15 @@ def _named(names: Sequence[str], count: int) -> str:
     return f" ({shown}{', ...' if count > min(len(names), _NAMES_MAX) else ''})"
 
 
+def _persons_files(data: Mapping[str, Any]) -> str:
+    words = [f"`{one_line(name, 100)}` was removed while the session ran, and put back: it stays" for name in data["restored"]]
+    words += [f"`{one_line(name, 100)}` was changed while the session ran: read it again" for name in data["changed"]]
+    return f"{'; '.join(words)}." if words else ""
+
+
 _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     NoteKind.RULE_BROKEN: _rule_broken,
+    NoteKind.PERSONS_FILES: _persons_files,
     NoteKind.VERIFIED: _verified,
     NoteKind.SALVAGED: _salvaged,
     NoteKind.FEATURE_LIST_RESTORED: lambda data: (

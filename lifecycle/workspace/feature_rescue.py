@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 
-from lifecycle.workspace.feature_schema import Misfit, check_unicode, feature_of
+from lifecycle.workspace.feature_schema import Misfit, check_unicode, feature_of, may_hold_half_a_character
 from lifecycle.workspace.features import Feature
+from lifecycle.workspace.json_places import elements
 
 __all__ = ["rescue_features"]
 
@@ -20,11 +21,22 @@ _FAILURES_MAX = 200
 def rescue_features(content: bytes) -> tuple[Feature, ...]:
     """Every feature that can be made out, in order; empty where nothing can. Never raises for what is in there."""
     text = content.decode("utf-8-sig", errors="replace")
-    has_escapes = "\\u" in text
+    return _features(_items(text), has_escapes=may_hold_half_a_character(text))
+
+
+def _items(text: str) -> list[object]:
+    """Of a list, its elements up to where it breaks, and the objects behind; of anything else, what it may hold."""
+    found: list[object] = []
+    behind = 0
     try:
-        return _features(_listed(_DECODER.decode(text)), has_escapes=has_escapes)
+        for _, end, value in elements(text, _DECODER):
+            found.append(value)
+            behind = end
+        if not found:
+            return _listed(_DECODER.decode(text))
     except (ValueError, RecursionError):
-        return _features(_objects(text), has_escapes=has_escapes)
+        return [*found, *_objects(text, behind)]
+    return found if text[behind:].strip() == "]" else [*found, *_objects(text, behind)]
 
 
 class _Ambiguous:
@@ -48,10 +60,10 @@ def _listed(data: object) -> list[object]:
     return data if isinstance(data, list) else []
 
 
-def _objects(text: str) -> list[object]:
-    """The objects that stand whole in a text that is no JSON."""
+def _objects(text: str, start: int) -> list[object]:
+    """The objects that stand whole in a text that is no JSON, from an offset on."""
     found: list[object] = []
-    at, failures = text.find("{"), 0
+    at, failures = text.find("{", start), 0
     while at >= 0 and failures < _FAILURES_MAX:
         try:
             value, end = _DECODER.raw_decode(text, at)
@@ -69,7 +81,7 @@ def _features(items: list[object], *, has_escapes: bool) -> tuple[Feature, ...]:
     for index, item in enumerate(items):
         try:
             if has_escapes:  # only they can bring half a character in
-                check_unicode(item)
+                check_unicode([item])  # as a list it is told at a glance
             features.append(feature_of(item, index))
         except (Misfit, RecursionError):
             continue  # not a feature: then it says nothing about one

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from lifecycle.workspace.features import Feature, FeatureList
 from lifecycle.workspace.json_places import JsonPath
 
-__all__ = ["DEPTH_MAX", "Misfit", "check_unicode", "feature_of", "features_of", "quoted"]
+__all__ = ["DEPTH_MAX", "Misfit", "check_unicode", "feature_of", "features_of", "may_hold_half_a_character", "quoted"]
 
 DEPTH_MAX = 32
 """How deep the value of an unknown key may nest. Far below what any parser or writer chokes on."""
@@ -136,11 +137,30 @@ def check_unicode(value: object, path: JsonPath = ()) -> None:
     Raises:
         Misfit: at the first such text.
     """
+    if not path and isinstance(value, list):
+        for index, item in enumerate(value):
+            if not _is_unicode(json.dumps(item, ensure_ascii=False)):  # as fast as the encoder; then with its place
+                check_unicode(item, (index,))
+        return
     for text in (value, path[-1] if path else ""):
         if isinstance(text, str) and not _is_unicode(text):
             raise Misfit("an escape \\ud800 to \\udfff stands without its other half", path)
     for key, inner in _members(value):
         check_unicode(inner, (*path, key))
+
+
+def may_hold_half_a_character(text: str) -> bool:
+    """Whether the JSON text needs `check_unicode`, told at a glance: most have no such escape, or whole pairs of them.
+
+    >>> may_hold_half_a_character('"\\\\ud83d\\\\ude00"'), may_hold_half_a_character('"\\\\ud83d"')
+    (False, True)
+    """
+    # With an escaped backslash before a u, what looks like an escape may be none.
+    return "\\u" in text and ("\\\\u" in text or any(found.end() - found.start() < 12 for found in _HALVES.finditer(text)))
+
+
+_HALVES = re.compile(r"\\u[dD](?:[89abAB]..\\u[dD][c-fC-F]..|[89a-fA-F])")
+"""A whole pair, which is twelve characters long, or a half."""
 
 
 def _members(value: object) -> list[tuple[str | int, object]]:

@@ -7,12 +7,20 @@ like finished work. What the data must be is `feature_schema`'s.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from json.encoder import encode_basestring as _quote  # what json.dumps itself uses for ensure_ascii=False
 
-from lifecycle.workspace.feature_schema import DEPTH_MAX, Misfit, check_unicode, features_of, quoted
+from lifecycle.workspace.feature_schema import (
+    DEPTH_MAX,
+    Misfit,
+    check_unicode,
+    features_of,
+    may_hold_half_a_character,
+    quoted,
+)
 from lifecycle.workspace.features import Feature, FeatureList
-from lifecycle.workspace.json_places import JsonPath, Place, line_and_column, places
+from lifecycle.workspace.json_places import JsonPath, Place, elements, line_and_column, places
 
 __all__ = ["TextFault", "parse_features", "render_features"]
 
@@ -50,7 +58,7 @@ def parse_features(content: bytes) -> FeatureList:
     data = _parse(text)
     try:
         features = features_of(data)
-        if "\\u" in text:
+        if may_hold_half_a_character(text):
             check_unicode(data)
     except Misfit as misfit:
         raise _fault(text, misfit.problem, _offset_of(text, misfit.path)) from None
@@ -125,9 +133,16 @@ def _refuse_constant(name: str) -> object:
     raise _Ambiguous
 
 
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+_LENIENT = json.JSONDecoder()
+_BEFORE_FIRST = re.compile(r"\s*\[\s*")
+_BETWEEN = re.compile(r"\s*,\s*")
+
+
 def _locate_ambiguity(text: str) -> TextFault:
     seen: set[JsonPath] = set()
-    for place in places(text):
+    start, path = _first_ambiguous(text)
+    for place in places(text, start=start, path=path):
         for name in ("NaN", "Infinity", "-Infinity"):
             if text.startswith(name, place.offset):
                 return _fault(text, f"{name} is not a JSON number", place.offset)
@@ -138,13 +153,30 @@ def _locate_ambiguity(text: str) -> TextFault:
     return _fault(text, "a key stands twice in one object, or a number is not JSON", 0)
 
 
+def _first_ambiguous(text: str) -> tuple[int, JsonPath]:
+    """Where to look closely: at the first element that the strict decoder refuses, else at the whole text."""
+    known, behind = 0, 0
+    try:
+        for _, end, _ in elements(text, _STRICT):
+            known, behind = known + 1, end
+    except _Ambiguous:
+        before = (_BETWEEN if known else _BEFORE_FIRST).match(text, behind)
+        return (before.end(), (known,)) if before else (0, ())
+    except (ValueError, RecursionError):
+        pass  # a fault that is found otherwise
+    return 0, ()
+
+
 def _is_endless_integer(text: str, offset: int) -> bool:
     digits = text[offset : offset + 1_000].removeprefix("-")
     return len(digits) >= 999 and digits.isascii() and digits.isdigit()
 
 
 def _offset_of(text: str, path: JsonPath) -> int:
-    return next((place.offset for place in places(text) if place.path == path), 0)
+    start, above = 0, ()  # type: tuple[int, JsonPath]
+    if path and isinstance(path[0], int):
+        start, above = next((at for number, (at, _, _) in enumerate(elements(text, _LENIENT)) if number == path[0]), 0), path[:1]
+    return next((place.offset for place in places(text, start=start, path=above) if place.path == path), 0)
 
 
 def _first(text: str, is_guilty: Callable[[Place], bool], problem: str) -> TextFault:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the tokenizer of json.loads itself
 
-__all__ = ["JsonPath", "Place", "line_and_column", "places"]
+__all__ = ["JsonPath", "Place", "elements", "line_and_column", "places"]
 
 JsonPath = tuple[str | int, ...]
 """Keys and indices from the top of the document: `(3, "steps", 0)`."""
@@ -44,22 +44,43 @@ def line_and_column(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def places(text: str) -> Iterator[Place]:
+def places(text: str, *, start: int = 0, path: JsonPath = ()) -> Iterator[Place]:
     """Every value in document order, parents first, to any depth, without recursion.
 
     Where the text stops being JSON the iterator ends: what came before is still worth reporting.
+
+    Args:
+        start: where to begin: at a value, which is walked to its end.
+        path: how one gets to that value.
     """
     try:
-        yield from _walk(text)
+        yield from _walk(text, start, path)
     except (IndexError, ValueError, StopIteration):
         return
 
 
-def _walk(text: str) -> Iterator[Place]:
-    containers: list[tuple[JsonPath, Iterator[int] | None]] = []  # an array counts its elements, an object does not
-    path: JsonPath = ()
-    key_offset: int | None = None
+def elements(text: str, decoder: json.JSONDecoder) -> Iterator[tuple[int, int, object]]:
+    """The elements of the list that the text is: where each begins and ends, and its value; as fast as the decoder.
+
+    Ends where the list does, and where the text stops being one; what the decoder raises passes through.
+    """
     at = _past_space(text, 0)
+    if not text.startswith("[", at):
+        return
+    at = _past_space(text, at + 1)
+    while at < len(text) and text[at] not in ",]":
+        value, end = decoder.raw_decode(text, at)
+        yield at, end, value
+        at = _past_space(text, end)
+        if not text.startswith(",", at):
+            return
+        at = _past_space(text, at + 1)
+
+
+def _walk(text: str, start: int, path: JsonPath) -> Iterator[Place]:
+    containers: list[tuple[JsonPath, Iterator[int] | None]] = []  # an array counts its elements, an object does not
+    key_offset: int | None = None
+    at = _past_space(text, start)
     while True:
         yield Place(path, at, key_offset)
         if text[at] in "[{":

@@ -42,6 +42,13 @@ class Ledger:
     content: bytes
     keeps_appended: bool = True
 
+    @classmethod
+    def of(cls, content: bytes, plan: FeatureList, *, keeps_appended: bool = True) -> Ledger:
+        """The ledger of a list that has just been read."""
+        ledger = cls(content, keeps_appended)
+        ledger.__dict__["plan"] = plan  # where a cached property keeps its value
+        return ledger
+
     @cached_property
     def plan(self) -> FeatureList:
         return features_of(json.loads(self.content.decode("utf-8-sig")))  # it was judged when it was read

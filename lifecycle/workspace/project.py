@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lifecycle.config import FILE_NAME as SETTINGS_NAME
 from lifecycle.errors import FeatureListInvalid
 from lifecycle.ports import Changes, ListCheck, Reading, Salvage, SessionStory
 from lifecycle.workspace.aside import name_aside
@@ -29,18 +30,23 @@ from lifecycle.workspace.feature_list import (
     replace_feature_list,
     set_aside_feature_list,
 )
+from lifecycle.workspace.files import FileUnusable, read_regular, write_atomic
 from lifecycle.workspace.git import commits_since, file_versions, head_commit, read_history
 from lifecycle.workspace.ledger import Ledger, check, mend, without_claims
 from lifecycle.workspace.progress import PROGRESS_NAME
 from lifecycle.workspace.salvage import salvage
 from lifecycle.workspace.session_story import leave_story, progress_mark
-from lifecycle.workspace.spec import ensure_project_dir
+from lifecycle.workspace.spec import SPEC_NAME, ensure_project_dir
 from states.facts import FeatureCount
 from states.vocabulary import SessionId
 
 __all__ = ["ProjectWorkspace"]
 
+PERSONS_FILES = (SPEC_NAME, SETTINGS_NAME)
+"""What a person writes and sessions only read."""
+
 _VERSIONS_TRIED = 20
+_PERSONS_FILE_MAX_BYTES = 4 << 20
 _SETTLED_AFTER_NS = 100_000_000
 
 _T = TypeVar("_T")
@@ -152,6 +158,27 @@ class ProjectWorkspace:
         aside = await _in_thread(lambda: name_aside(path) if rehearse else set_aside_feature_list(self.project_dir))
         return None if aside is None else aside.name
 
+    async def persons_files(self) -> Mapping[str, bytes | None]:
+        """The files that a person writes: name -> content, None where no readable one stands."""
+        return await _in_thread(lambda: {name: self._persons_file(name) for name in PERSONS_FILES})
+
+    async def restore_persons_file(self, name: str, content: bytes) -> str | None:
+        """Put such a file back, whatever stands there but a directory. Return what kept it from that, or None."""
+        return await _in_thread(lambda: self._put_back(name, content))
+
+    def _persons_file(self, name: str) -> bytes | None:
+        try:
+            return read_regular(self.project_dir / name, within=self.project_dir, limit_bytes=_PERSONS_FILE_MAX_BYTES)
+        except FileUnusable:
+            return None
+
+    def _put_back(self, name: str, content: bytes) -> str | None:
+        try:
+            write_atomic(self.project_dir / name, content, within=self.project_dir, follow_link=False)
+        except FileUnusable as unusable:
+            return str(unusable)
+        return None
+
     def _read(self) -> Reading:
         ensure_project_dir(self.project_dir)
         features = read_feature_list(self.project_dir)
@@ -161,6 +188,8 @@ class ProjectWorkspace:
 
     def _baseline(self) -> Mapping[str, Any]:
         found = read_feature_list_content(self.project_dir)
+        if found is not None and found[1].total:  # what was just read need not be parsed again by the first check
+            self._ledger, self._checked = Ledger.of(*found, keeps_appended=self._keeps_appended), None
         return Baseline.of(found, head_commit(self.project_dir), progress_mark(self.project_dir)).to_dict()
 
     def _ledger_of(self, baseline: Baseline) -> Ledger | None:

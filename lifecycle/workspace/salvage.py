@@ -2,8 +2,9 @@
 
 Neither the work tree nor the index nor HEAD is touched, and nothing of the repository's configuration runs: no filter,
 no hook (see `sealed_git`). Works before the first commit, in a linked work tree, with a detached head, during a
-merge. What `.gitignore` names is not kept, as it was not meant to be; what is larger than `FILE_MAX_BYTES`, or lies in a
-repository of its own, is left where it stands and named.
+merge. A submodule's work is kept in the submodule's repository, and its commit stands in the project's. What `.gitignore`
+names is not kept, as it was not meant to be; what is larger than `FILE_MAX_BYTES`, or lies in a repository of its own
+that is no submodule, is left where it stands and named.
 
 The commit is made of nothing but what it keeps (its moment is the caller's), so that doing it again gives the same.
 """
@@ -15,7 +16,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from lifecycle.ports import Salvage
 from lifecycle.workspace.bounded_command import CommandFailed
 from lifecycle.workspace.git import head_of, moment
 from lifecycle.workspace.sealed_git import NO_REPOSITORY, SealedGit, git_of
+from lifecycle.workspace.submodules import submodules
 from lifecycle.workspace.untrusted import one_line
 
 __all__ = [
@@ -53,6 +55,8 @@ _TIMEOUT_S = 120.0
 _PATHS_MAX_BYTES = 64 << 20
 _SKIPPED_MAX = 50
 _REFS_TRIED = 3
+_SUBMODULES_MAX = 20
+_DEPTH_MAX = 3
 _DURABLY = ("-c", "core.fsync=all", "-c", "core.fsyncMethod=batch")
 
 
@@ -111,12 +115,14 @@ def salvages(project_dir: Path) -> tuple[Salvaged, ...]:
 
 
 def _salvage(
-    git: SealedGit, index: Path, name: str, at: float, words: str, untouched: Sequence[str]
+    git: SealedGit, index: Path, name: str, at: float, words: str, untouched: Sequence[str], depth: int = 0
 ) -> Salvage | None:
     head = head_of(git)
     staged = _staged_tree(git, index.with_name("staged"))
     ours = git.with_index(index)
     tree, skipped = work_tree(ours, index, head)
+    if inner := _salvage_submodules(ours, name, at, words, depth, skipped):
+        tree = _with_submodules(ours, inner)
     before = empty_tree(git) if head is None else f"{head}^{{tree}}"
     changed = changed_between(git, before, tree)
     is_staged = staged is not None and staged != tree and bool(changed_between(git, before, staged))
@@ -133,6 +139,34 @@ def _salvage(
         if known.commit == commit or _keeps_the_same(git, known.commit, tree, parents):
             return Salvage(known.ref, known.commit, len(changed), tuple(skipped), is_new=False)
     return Salvage(_refer(git, name, commit), commit, len(changed), tuple(skipped))
+
+
+def _salvage_submodules(
+    ours: SealedGit, name: str, at: float, words: str, depth: int, skipped: list[str]
+) -> dict[str, str]:
+    """Keep each submodule's work in its own repository; path -> the commit that keeps it."""
+    kept: dict[str, str] = {}
+    for number, path in enumerate(submodules(ours)):
+        if number == _SUBMODULES_MAX or depth == _DEPTH_MAX:
+            skipped.append(f"{one_line(path, 200)} (too many submodules)")
+            break
+        try:
+            with git_of(ours.repository.top / path) as git, tempfile.TemporaryDirectory(prefix=INDEX_PREFIX) as directory:
+                inner = _salvage(git, Path(directory) / "index", name, at, words, (), depth + 1)
+        except CommandFailed as failure:
+            skipped.append(f"{one_line(path, 200)} (a submodule that git cannot read: {failure.reason})")
+            continue
+        if inner is not None:
+            kept[path] = inner.commit
+            skipped += [f"{one_line(path, 200)}/{line}" for line in inner.skipped]
+    return kept
+
+
+def _with_submodules(ours: SealedGit, kept: Mapping[str, str]) -> str:
+    """The tree in which each submodule stands at the commit that keeps its work."""
+    given = b"".join(b"160000 %b\t%b\0" % (commit.encode("ascii"), os.fsencode(path)) for path, commit in kept.items())
+    ours.run(*_DURABLY, "update-index", "-z", "--index-info", given=given, timeout_s=_TIMEOUT_S)
+    return tree_of(ours)
 
 
 def work_tree(ours: SealedGit, index: Path, head: str | None) -> tuple[str, list[str]]:
@@ -202,7 +236,7 @@ def _judge(top: Path, path: bytes, total: int) -> tuple[str, int]:
     except OSError as error:
         return f"cannot be read: {error.strerror}", 0
     if stat.S_ISDIR(status.st_mode):
-        return "", 0  # a submodule: its commit is kept
+        return "", 0  # a submodule: its commit is kept here, its work in its own repository
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
         return "not a regular file", 0
     if status.st_size > FILE_MAX_BYTES:

@@ -24,9 +24,11 @@ from lifecycle.workspace.salvage import (
     Salvaged,
     changed_between,
     empty_tree,
+    salvages,
     work_tree,
 )
 from lifecycle.workspace.sealed_git import SealedGit, git_of
+from lifecycle.workspace.submodules import submodules
 from lifecycle.workspace.untrusted import one_line
 
 __all__ = ["Restored", "files_of", "find_salvage", "restore_salvage"]
@@ -90,13 +92,25 @@ def restore_salvage(project_dir: Path, salvaged: Salvaged, *, overwrite: bool = 
         theirs = git.with_index(index.with_name("salvaged"))
         theirs.run("read-tree", salvaged.commit, timeout_s=_TIMEOUT_S)
         kept = set(_names(theirs.run("ls-files", "-z", output_max_bytes=64 << 20)))
-        written = [path for path in wanted if path in kept]
+        links = submodules(theirs)
+        inner = [path for path in wanted if path in links]
+        written = [path for path in wanted if path in kept and path not in links]
         theirs.run(
             "checkout-index", "--force", "-z", "--stdin",
             given=b"".join(os.fsencode(path) + b"\0" for path in written), timeout_s=_TIMEOUT_S,
         )  # fmt: skip
         removed = [path for path in wanted if path not in kept and _remove(git.repository.top, path)]
-        return Restored(tuple(written), tuple(removed))
+    for path in inner:
+        restored = _restore_submodule(git.repository.top / path, links[path], overwrite=overwrite)
+        written += [f"{path}/{each}" for each in restored.written]
+        removed += [f"{path}/{each}" for each in restored.removed]
+    return Restored(tuple(written), tuple(removed))
+
+
+def _restore_submodule(directory: Path, commit: str, *, overwrite: bool) -> Restored:
+    """Restore the work that the submodule's own salvage keeps; nothing where the commit is no salvage but the session's own."""
+    known = next((one for one in salvages(directory) if one.commit == commit), None)
+    return Restored() if known is None else restore_salvage(directory, known, overwrite=overwrite)
 
 
 def _wanted(git: SealedGit, salvaged: Salvaged) -> list[str]:

@@ -150,6 +150,25 @@ def test_ten_thousand_features_are_compared_and_mended_in_no_time(tmp_path: Path
     assert _fastest_s(mended) < 16 * _fastest_s(lambda: json.loads(broken))
 
 
+@pytest.mark.parametrize("end", [b', "passes": true}]', b'"extra": NaN}]', b"]", b'"x": "\\ud800"}]'])
+def test_a_fault_at_the_end_of_ten_thousand_features_is_found_as_fast(tmp_path: Path, end: bytes) -> None:
+    """A key twice, no JSON number, a list cut short, half a character: each told with its line."""
+    plan = FeatureList.create(
+        {"id": f"f{n}", "category": "functional", "description": f"Does thing {n}", "steps": ["open", "do", "look"]}
+        for n in range(10_000)
+    )
+    ledger = Ledger.of(render_features(plan), plan)
+    broken = ledger.content.rstrip().removesuffix(b"]").rstrip().removesuffix(b"}") + end.replace(b'"extra', b', "extra').replace(b'"x"', b', "x"')
+    (tmp_path / "feature_list.json").write_bytes(broken)
+
+    def told() -> None:
+        (breach,) = check(tmp_path, ledger).broken
+        assert breach.rule == "malformed"
+        assert "line " in breach.problem
+
+    assert _fastest_s(told) < 16 * _fastest_s(lambda: json.loads(ledger.content))
+
+
 def _fastest_s(work: Callable[[], object]) -> float:
     times = []
     for _ in range(5):

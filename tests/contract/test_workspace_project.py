@@ -267,3 +267,25 @@ class TestCancelling:
 
 def _git_children() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if child.name() == "git"]
+
+
+class TestAPersonsFiles:
+    async def test_they_are_read_and_put_back(self, project: Project) -> None:
+        """As bytes, whatever stands in their place by then but a directory."""
+        spec = project.path / "app_spec.txt"
+        spec.write_bytes(b"Build it.\r\n\xff")
+        assert await project.workspace.persons_files() == {"app_spec.txt": b"Build it.\r\n\xff", "lifecycle.toml": None}
+        for disturb in (spec.unlink, lambda: spec.write_text("other"), lambda: (spec.unlink(), spec.symlink_to("/etc/hostname"))):
+            disturb()
+            assert await project.workspace.restore_persons_file("app_spec.txt", b"kept") is None
+            assert not spec.is_symlink()
+            assert spec.read_bytes() == b"kept"
+
+    async def test_what_is_no_file_is_none(self, project: Project) -> None:
+        spec = project.path / "app_spec.txt"
+        spec.symlink_to("/etc/hostname")
+        assert (await project.workspace.persons_files())["app_spec.txt"] is None
+        spec.unlink()
+        spec.mkdir()
+        assert (await project.workspace.persons_files())["app_spec.txt"] is None
+        assert "directory" in str(await project.workspace.restore_persons_file("app_spec.txt", b"kept"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -68,7 +69,8 @@ def traces(repo: Repo) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(repo.path.rglob("*")):
         name = str(path.relative_to(repo.path))
-        if path.is_file() and not path.is_symlink() and not name.startswith((".git/objects", ".git/refs/lifecycle")):
+        own = re.sub(r"\.git/modules/\w+/", ".git/", name)
+        if path.is_file() and not path.is_symlink() and not own.startswith((".git/objects", ".git/refs/lifecycle")):
             status = path.stat()
             found[name] = (status.st_mtime_ns, status.st_ino, hashlib.sha256(path.read_bytes()).hexdigest())
     return found
@@ -191,8 +193,16 @@ def test_with_submodules_and_repositories_within(repo: Repo, tmp_path: Path) -> 
     repo.commit(a="1")
     repo.git("submodule", "--quiet", "add", str(library.path), "lib")
     repo.commit()
+    assert keep(repo) is None
     (repo.path / "lib" / "lib").write_text("2")
-    assert keep(repo) is None, "a submodule's files are its own"
+    (repo.path / "lib" / "new").write_text("3")
+    ref = keep(repo)
+    assert ref is not None
+    assert repo.git("diff-tree", "-r", "--name-only", "HEAD", ref).split() == ["lib"]
+    commit = repo.git("rev-parse", f"{ref}:lib").strip()
+    inner = Repo(repo.path / "lib", tmp_path / "home", init=False)
+    assert (inner.git("show", f"{commit}:lib"), inner.git("show", f"{commit}:new")) == ("2", "3")
+    assert [one.commit for one in salvages(inner.path)] == [commit], "held by a reference of the submodule's own"
     traps = _plant(repo.path / "lib", repo.path / ".git" / "modules" / "lib", tmp_path)
     Repo(repo.path / "nested", tmp_path / "home").commit(x="1")
     repo.write(a="2")
@@ -263,6 +273,26 @@ def test_nothing_planted_runs(repo: Repo, tmp_path: Path) -> None:
 
 
 class TestRestoring:
+    def test_brings_a_submodules_work_back(self, repo: Repo, tmp_path: Path) -> None:
+        library = Repo(tmp_path / "library", tmp_path / "home")
+        library.commit(lib="1")
+        repo.commit(a="1")
+        repo.git("submodule", "--quiet", "add", str(library.path), "lib")
+        repo.commit()
+        (repo.path / "lib" / "lib").write_text("2")
+        (repo.path / "lib" / "new").write_text("3")
+        repo.write(a="2")
+        keep(repo)
+        inner = Repo(repo.path / "lib", tmp_path / "home", init=False)
+        for each in (repo, inner):
+            each.git("reset", "--quiet", "--hard")
+        inner.git("clean", "-fdq")
+        (one,) = salvages(repo.path)
+        assert set(restore_salvage(repo.path, one).written) == {"a", "lib/lib", "lib/new"}
+        assert (repo.path / "lib" / "lib").read_text() == "2"
+        assert (repo.path / "lib" / "new").read_text() == "3"
+        assert (repo.path / "a").read_text() == "2"
+
     @pytest.fixture
     def salvaged(self, repo: Repo) -> Repo:
         repo.commit(a="1", b="1", gone="1")

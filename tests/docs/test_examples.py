@@ -149,6 +149,38 @@ def test_tools_of_the_hosts_own_pass_the_gate_and_no_others_do(desk, project: Pa
     assert all("mcp__wishes__lookup" in tools for tools in offered)
 
 
+def test_the_command_policy_stands_alone(desk, project: Path) -> None:
+    """With the SDK's own client: what is refused does not run, what is allowed does, and both are on record."""
+    answers = []
+
+    def play(request: ModelRequest) -> Play:
+        for command in ("echo hi > there.txt", "rm -rf app_spec.txt", "pkill node"):
+            answer = yield ToolUse("Bash", {"command": command})
+            answers.append(answer.is_error)
+        return "Tidied."
+
+    with ModelServer(Script(play)) as server:
+        desk.server = server
+        out = example(desk, "fence", project).splitlines()
+    assert out[0].startswith("the program 'rm' is not in the profile")
+    assert out[1:] == ["Tidied.", "allowed echo hi > there.txt allowed", "refused rm -rf app_spec.txt command.program.unknown",
+                       "refused pkill node command.program.unknown"]  # fmt: skip
+    assert answers[-3:] == [False, True, True]
+    assert (project / "there.txt").read_text() == "hi\n"
+    assert (project / "app_spec.txt").exists()
+
+
+def test_the_projects_files_are_values(desk, project: Path) -> None:
+    said = [example(desk, "record", project).strip() for _ in range(3)]
+    assert said == [
+        "1 of 2 pass; last: add works",
+        "2 of 2 pass; last: done works",
+        "2 of 2 pass; last: nothing was left",
+    ]
+    assert [feature["passes"] for feature in json.loads((project / "feature_list.json").read_text())] == [True, True]
+    assert (project / "claude-progress.txt").read_text().count("## Progress") == 3
+
+
 # --- the service ---------------------------------------------------------------------------------------------
 
 

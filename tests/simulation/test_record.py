@@ -9,6 +9,7 @@ from lifecycle.events import (
     ClaimsVerified,
     FeaturesAppended,
     FeaturesChanged,
+    PersonsFilesTouched,
     RuleBroken,
     Transitioned,
     WorkSalvaged,
@@ -382,3 +383,41 @@ async def test_what_end_could_not_save_is_saved_before_the_project_is_read_again
     assert len(await notes(world, NoteKind.SAVE_FAILED)) == 1
     assert await notes(world, NoteKind.FEATURES_CHANGED) == []
     assert "2 features were removed" in world.agent.tasks[2].prompt
+
+
+class TestAPersonsFiles:
+    """The specification and the settings: sessions read them."""
+
+    async def test_what_is_gone_comes_back_and_what_was_changed_is_told_and_left(self, world) -> None:
+        def attack(workspace: FakeWorkspace) -> None:
+            workspace.persons.update({"app_spec.txt": None, "lifecycle.toml": b"another"})
+
+        world.workspace.persons = {"app_spec.txt": b"Build it.", "lifecycle.toml": b"mine", "absent": None}
+        world.behaving(build, ending(Cause.END_TURN, attack), build)
+        events: list = []
+        result = await run(world, observers=[events.append])
+        assert result.stop_reason is StopReason.COMPLETE
+        assert world.workspace.persons == {"app_spec.txt": b"Build it.", "lifecycle.toml": b"another", "absent": None}
+        assert await notes(world, NoteKind.PERSONS_FILES) == [{"restored": ["app_spec.txt"], "changed": ["lifecycle.toml"]}]
+        (event,) = told(events, PersonsFilesTouched)
+        assert (event.restored, event.changed, event.problem) == ("app_spec.txt", "lifecycle.toml", "")
+
+    async def test_what_a_person_removes_between_sessions_stays_removed(self, world) -> None:
+        world.workspace.persons = {"lifecycle.toml": b"mine"}
+        world.behaving(build, build, build)
+        await run(world, max_iterations=1)
+        world.workspace.persons["lifecycle.toml"] = None
+        await run(world)
+        assert world.workspace.persons == {"lifecycle.toml": None}
+        assert await notes(world, NoteKind.PERSONS_FILES) == []
+
+    async def test_what_cannot_be_put_back_is_told(self, world) -> None:
+        class Blocked(FakeWorkspace):
+            async def restore_persons_file(self, name: str, content: bytes) -> str | None:
+                return f"{name} is a directory"
+
+        world.workspace = Blocked(features=[False], persons={"app_spec.txt": b"Build it."})
+        world.behaving(ending(Cause.END_TURN, lambda workspace: workspace.persons.update({"app_spec.txt": None})), build)
+        events: list = []
+        assert (await run(world, observers=[events.append])).stop_reason is StopReason.COMPLETE
+        assert {event.problem for event in told(events, PersonsFilesTouched)} == {"app_spec.txt is a directory"}

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from lifecycle.agent import gate as gate_module
+from lifecycle.agent.command_rule import commands_by
 from lifecycle.agent.gate import Gate
+from lifecycle.agent.protection import nothing_protected
 from lifecycle.agent.rules import ALLOWED, TOOLS, ToolCall, Verdict, files_inside, only_our_tools
 
 
@@ -224,3 +226,79 @@ async def test_what_a_finished_tool_broke_is_told_beside_its_result_once_nothing
     assert await gate.after_tool(done, "2") == {
         "hookSpecificOutput": {"hookEventName": "PostToolUseFailure", "additionalContext": "it was put right"}
     }
+
+
+class TestOnRecord:
+    """Every decision is on record before it takes effect."""
+
+    @pytest.mark.parametrize(
+        ("tool", "arguments", "rule"),
+        [
+            ("Read", {"file_path": "a.py"}, "allowed"),
+            ("WebFetch", {}, "tools.unknown"),
+            ("Read", {"file_path": "/etc/passwd"}, "files.outside"),
+            ("Read", {"file_path": 3}, "files.input"),
+            ("Glob", {"pattern": "../*"}, "files.pattern"),
+            ("Glob", {"pattern": 3}, "files.input"),
+            ("Edit", {"file_path": ".git/config"}, "files.protected"),
+            ("Edit", {"file_path": "sub/CLAUDE.md"}, "files.protected"),
+            ("Bash", {"command": "rm -rf /"}, "command.program.rm"),
+            ("Bash", {"command": "x; ("}, "command.syntax"),
+            ("Bash", {}, "command.input"),
+            ("Grep", {"pattern": "x"}, "host.no_search"),
+        ],
+    )
+    async def test_with_the_rule_that_decided(self, project: Path, tool: str, arguments: dict[str, Any], rule: str) -> None:
+        def no_search(call: ToolCall) -> Verdict:
+            return Verdict(call.tool != "Grep", "no searching")
+
+        kept: list[tuple[ToolCall, Verdict]] = []
+        rules = [only_our_tools, files_inside(project), nothing_protected(project), commands_by("standard", project), no_search]
+        gate = Gate(rules, record=lambda call, verdict: kept.append((call, verdict)))
+        answer = await gate.before_tool(hook(tool, arguments, project), "id", None)
+        ((call, verdict),) = kept
+        assert (call.tool, call.input) == (tool, arguments)
+        assert verdict.rule.startswith(rule)
+        assert is_denied(answer) != verdict.allowed
+        assert bool(verdict.reason) != verdict.allowed
+
+    @pytest.mark.parametrize(("data", "rule"), [(None, "gate.input"), ({"tool_name": "Bash"}, "gate.input")])
+    async def test_also_what_is_not_understood(self, data: Any, rule: str) -> None:
+        kept: list[Verdict] = []
+        assert is_denied(await Gate([only_our_tools], record=lambda call, verdict: kept.append(verdict)).before_tool(data, "id", None))
+        assert [verdict.rule for verdict in kept] == [rule]
+
+    async def test_also_faults(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(call: ToolCall) -> Verdict:
+            raise RuntimeError
+
+        def slow(call: ToolCall) -> Verdict:
+            time.sleep(0.3)
+            return ALLOWED
+
+        monkeypatch.setattr(gate_module, "_JUDGE_TIMEOUT_S", 0.05)
+        kept: list[str] = []
+        for rules in ([], [broken], [slow]):
+            gate = Gate(rules, record=lambda call, verdict: kept.append(verdict.rule))
+            assert is_denied(await gate.before_tool(hook("Bash", {"command": "ls"}), "id", None))
+        assert kept == ["gate.no-rules", "gate.fault", "gate.timeout"]
+
+    @pytest.mark.parametrize("is_allowed", [True, False])
+    async def test_what_cannot_be_recorded_is_refused_and_says_so(self, is_allowed: bool) -> None:
+        def full(call: ToolCall, verdict: Verdict) -> None:
+            raise OSError(28, "No space left on device")
+
+        started: list[ToolCall] = []
+        gate = Gate([lambda call: Verdict(is_allowed, "" if is_allowed else "never")], on_allowed=started.append, record=full)
+        answer = await gate.before_tool(hook("Bash", {"command": "ls"}), "id", None)
+        reason = answer["hookSpecificOutput"]["permissionDecisionReason"]
+        assert is_denied(answer)
+        assert "No space left on device" in reason
+        assert "audit log" in reason
+        assert ("never" in reason) != is_allowed
+        assert (started, gate.running) == ([], {})
+
+    async def test_a_record_that_takes_too_long_refuses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(gate_module, "_RECORD_TIMEOUT_S", 0.05)
+        gate = Gate([lambda call: ALLOWED], record=lambda call, verdict: time.sleep(0.3))
+        assert is_denied(await gate.before_tool(hook("Bash", {"command": "ls"}), "id", None))

@@ -8,6 +8,7 @@ import pytest
 
 from lifecycle.agent.protection import nothing_protected
 from lifecycle.agent.rules import ToolCall
+from lifecycle.guard.protected import protection
 
 
 @pytest.fixture
@@ -34,6 +35,12 @@ def project(tmp_path: Path) -> Path:
         ".GIT/config",
         ".git",
         ".claude/settings.json",
+        "src/.claude/settings.json",
+        "vendor/lib/.git/config",
+        "CLAUDE.md",
+        "claude.md",
+        "docs/CLAUDE.md",
+        "CLAUDE.local.md",
         "link/config",
         "settings",
         "{project}/.git/config",
@@ -53,10 +60,22 @@ def test_a_path_is_judged_from_where_the_agents_shell_stands(project: Path) -> N
     assert rule(ToolCall("Write", {"file_path": "lifecycle.toml"}, project / "src")).allowed
 
 
-@pytest.mark.parametrize("path", ["src/main.py", ".gitignore", "feature_list.json", "docs/lifecycle.toml.md", ".github/x"])
+@pytest.mark.parametrize("path", ["src/main.py", ".gitignore", "feature_list.json", "docs/lifecycle.toml.md", "docs/lifecycle.toml", ".github/x", "MY-CLAUDE.md"])
 def test_everything_else_is_written(project: Path, path: str) -> None:
     assert nothing_protected(project)(ToolCall("Write", {"file_path": path}, project)).allowed
 
 
 def test_reading_is_not_writing(project: Path) -> None:
     assert nothing_protected(project)(ToolCall("Read", {"file_path": ".git/config"}, project)).allowed
+
+
+def test_a_person_can_leave_the_agents_instructions_to_agents(project: Path) -> None:
+    rule = nothing_protected(project, protection(claude_md=False))
+    assert rule(ToolCall("Write", {"file_path": "CLAUDE.md"}, project)).allowed
+    assert rule(ToolCall("Write", {"file_path": "docs/CLAUDE.local.md"}, project)).allowed
+    assert not rule(ToolCall("Write", {"file_path": ".claude/CLAUDE.md"}, project)).allowed
+
+
+def test_a_refusal_says_what_to_do_instead(project: Path) -> None:
+    verdict = nothing_protected(project)(ToolCall("Write", {"file_path": "CLAUDE.md"}, project))
+    assert "claude-progress.txt" in verdict.reason

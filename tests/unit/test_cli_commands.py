@@ -20,6 +20,7 @@ import pytest
 
 from lifecycle.cli.main import COMMANDS, main
 from lifecycle.config import SETTINGS
+from lifecycle.guard import AuditLog, Decision
 from lifecycle.journal.location import JOURNAL_NAME, state_directory
 from lifecycle.journal.lock import acquire
 from lifecycle.journal.notes import NoteKind
@@ -627,3 +628,40 @@ def test_a_signal_outside_a_run_is_an_exit_status(project: Path) -> None:
                 process.send_signal(getattr(signal, name))
                 _, err = process.communicate(timeout=30)
             assert (process.returncode, err) == (expected, "")
+
+
+# --- the audit log --------------------------------------------------------------------------------------------
+
+
+def test_audit_tells_what_was_asked_and_what_was_refused_and_status_counts_it(say: Say, project: Path) -> None:
+    assert say("audit", project) == (0, "no tool call yet\n", "")
+    assert say("audit", project, "--denied") == (0, "nothing was refused\n", "")
+    record(project, *a_run())
+    log = AuditLog(state_of(project) / "audit.jsonl")
+    made = {"run_id": RUN_ID, "session_id": SESSION_ID}
+    log.append(Decision(AT, "Bash", {"command": "npm\ttest"}, True, "allowed", **made))
+    log.append(Decision(AT + 1, "Write", {"file_path": "/etc/x"}, False, "files.outside", "it is outside", **made))
+    log.append(Decision(AT + 2, "Bash", {"command": "rm x"}, False, "gate.canary", "a test"))
+    with log.path.open("ab") as file:
+        file.write(b'{"at":')
+
+    status, out, err = say("audit", project)
+    assert (status, err) == (0, "lifecycle: 1 damaged lines of the audit log were passed over\n")
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("session")] == ["session", "session"]
+    assert "allowed  Bash   npm\\ttest\n" in out
+    assert "it is outside (files.outside)\n" in out
+    assert say("audit", project, "--denied")[1].count("refused") == 2
+    assert say("audit", project, "--session", SESSION_ID[:6])[1].count("2023-11-1") == 2
+    one = json.loads(say("audit", project, "--session", SESSION_ID, "--last", "1", "--json")[1])
+    assert one == {
+        "at": "2023-11-14T22:13:21.000Z", "run_id": RUN_ID, "session_id": SESSION_ID, "tool": "Write",
+        "input": {"file_path": "/etc/x"}, "cwd": "", "verdict": "deny", "rule": "files.outside", "reason": "it is outside",
+    }  # fmt: skip
+
+    assert f"refused   1 tool call; `lifecycle audit {project} --denied` tells which\n" in say("status", project)[1]
+    log.path.unlink()
+    log.path.mkdir()
+    assert say("audit", project)[0] == 5
+    status, out, _ = say("status", project)
+    assert status == 0
+    assert "the audit log cannot be read" in out

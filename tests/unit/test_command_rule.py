@@ -22,6 +22,7 @@ from lifecycle.config import (
 )
 from lifecycle.errors import ConfigurationError
 from lifecycle.guard import profile_from
+from lifecycle.guard.profiles import fence_of
 
 TABLE = """
 profile = "minimal"
@@ -80,7 +81,8 @@ def test_the_table_survives_the_journal(tmp_path: Path) -> None:
 
 
 def test_the_profile_has_a_flag_and_a_variable() -> None:
-    assert Config().profile is None, "commands are left to the CLI until a profile is chosen"
+    assert Config().profile == "standard", "every command is judged unless a person says otherwise"
+    assert resolve(from_flags({"profile": "none"})).profile is None
     assert resolve(from_flags({"profile": "minimal"})).profile == "minimal"
     assert resolve(from_environment({"LIFECYCLE_PROFILE": "Minimal"})).profile == "minimal"
     assert resolve(from_host({"guard": {"allow": ["jq"]}})).guard == {"allow": ["jq"]}
@@ -108,3 +110,19 @@ def test_a_table_that_is_wrong_is_refused_with_its_place(tmp_path: Path, text: s
     assert "lifecycle.toml" in caught.value.source
     assert "guard" in caught.value.source
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "is_allowed"), [("", False), ("protect_claude_md = false", True), ("profile = 'minimal'\nprotect_claude_md = false", True)])
+def test_the_agents_instructions_are_protected_unless_a_person_says_otherwise(tmp_path: Path, text: str, is_allowed: bool) -> None:
+    (tmp_path / "lifecycle.toml").write_text(text)
+    fence = fence_of(resolve(from_file(tmp_path / "lifecycle.toml", must_exist=False)))
+    assert fence is not None
+    assert commands_by(fence, tmp_path)(bash("cat x > docs/CLAUDE.md", tmp_path)).allowed == is_allowed
+    assert not commands_by(fence, tmp_path)(bash("cat x > lifecycle.toml", tmp_path)).allowed
+
+
+def test_without_a_profile_there_is_no_fence_unless_there_is_a_table() -> None:
+    assert fence_of(resolve(from_flags({"profile": "none"}))) is None
+    fence = fence_of(resolve(from_flags({"profile": "none"}), from_host({"guard": {"deny": ["curl"]}})))
+    assert fence is not None
+    assert "curl" not in fence.programs

@@ -86,4 +86,4 @@ def _chmod(call: Call) -> None:
 def _dd(call: Call) -> None:
     for argument in call.arguments:
         if argument.startswith("of="):
-            call.require_inside(argument[3:], "the output")
+            call.require_writable(argument[3:], "the output")

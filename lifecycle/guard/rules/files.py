@@ -10,9 +10,10 @@ import re
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
 from lifecycle.guard.options import Options
+from lifecycle.guard.paths import joined
 from lifecycle.guard.values import NAME, is_known, shown
 
-__all__ = ["chmod_any", "chmod_x", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "tee", "touch"]
+__all__ = ["chmod_any", "chmod_x", "cp", "ln", "mkdir", "mv", "rm", "rmdir", "tee", "touch", "truncate"]
 
 _CP = Options(
     flags="abdfHilLnPpRrsTuvxZ", valued="tS",
@@ -42,6 +43,7 @@ _RM = Options(
 )  # fmt: skip
 _RMDIR = Options(flags="pv", long_flags=frozenset({"ignore-fail-on-non-empty", "parents", "verbose"}))
 _TEE = Options(flags="aip", long_flags=frozenset({"append", "ignore-interrupts"}), long_attached=frozenset({"output-error"}))
+_TRUNCATE = Options(flags="co", valued="sr", long_flags=frozenset({"no-create", "io-blocks"}), long_valued=frozenset({"size", "reference"}))
 _LN = Options(flags="sfnvrT", valued="t", long_flags=frozenset({"symbolic", "force", "no-dereference", "relative", "verbose"}),
               long_valued=frozenset({"target-directory"}))  # fmt: skip
 _PLUS_X = re.compile(r"[ugoa]*\+x\Z")
@@ -58,28 +60,36 @@ def cp(call: Call) -> None:
         if len(operands) < 2:
             call.refuse("it needs a source and a destination")
         targets = [operands.pop()]
+    is_directory = scanned.has("t", "target-directory")
     for target in targets:
-        call.require_inside(target, "the destination")
+        call.require_destination(target, operands, is_directory=is_directory)
     if scanned.has("parents") and any(".." in source for source in operands):
         call.refuse("--parents with '..' in a source", "a source without it is accepted")
     if scanned.has("l", "s", "link", "symbolic-link"):
         for source in operands:
-            call.require_inside(source, "the link's target")
+            call.require_writable(source, "the link's target")
 
 
 def mv(call: Call) -> None:
-    """Source and destination are inside."""
+    """Source and destination are inside; what must stay is no source."""
     scanned = _MV.scan(call)
     _suffix(call, *scanned.values("S", "suffix"))
-    for path in (*scanned.operands, *scanned.values("t", "target-directory")):
-        call.require_inside(path, "the path")
+    operands = list(scanned.operands)
+    targets = list(scanned.values("t", "target-directory"))
+    is_directory = bool(targets)
+    if not targets and operands:
+        targets = [operands.pop()]
+    for path in operands:
+        call.require_removable(path, "the source")
+    for target in targets:
+        call.require_destination(target, operands, is_directory=is_directory)
 
 
 def ln(call: Call) -> None:
     """A link and its target are inside; a relative target counts from the link's directory, so it has no `..`."""
     scanned = _LN.scan(call)
     for path in (*scanned.operands, *scanned.values("t", "target-directory")):
-        call.require_inside(path, "the path")
+        call.require_writable(path, "the path")
         if ".." in path.split("/"):
             call.refuse(f"'..' in {shown(path)!r}", "a target without it is accepted")
 
@@ -90,35 +100,48 @@ def mkdir(call: Call) -> None:
     for mode in scanned.values("m", "mode"):
         _sane_mode(call, mode)
     for path in scanned.operands:
-        call.require_inside(path, "the directory")
+        call.require_writable(path, "the directory")
 
 
 def rmdir(call: Call) -> None:
     """The directories are inside."""
     for path in _RMDIR.scan(call).operands:
-        call.require_inside(path, "the directory")
+        call.require_removable(path, "the directory")
 
 
 def touch(call: Call) -> None:
     """The files are inside."""
     for path in _TOUCH.scan(call).operands:
-        call.require_inside(path, "the file")
+        call.require_writable(path, "the file", is_glob_counted=False)
+
+
+def truncate(call: Call) -> None:
+    """The files are inside."""
+    for path in _TRUNCATE.scan(call).operands:
+        call.require_writable(path, "the file")
 
 
 def tee(call: Call) -> None:
     """The files are inside."""
     for path in _TEE.scan(call).operands:
         if path not in ("/dev/null", "/dev/stderr", "/dev/stdout", "-"):
-            call.require_inside(path, "the file")
+            call.require_writable(path, "the file")
 
 
 def rm(call: Call) -> None:
-    """The files are inside, and neither the project itself nor its repository."""
+    """The files are inside, and neither the project itself nor its repository nor its record."""
     for path in _RM.scan(call).operands:
         call.require_inside(path, "the file")
-        last = path.rstrip("/").rpartition("/")[2]
-        if last in ("", ".", "..", ".git", "*", NAME) and "/" not in path.strip("./"):
-            call.refuse(f"{shown(path)!r} is the whole project or its repository", "paths below it are accepted")
+        if any(joined(directory, path).removeprefix(call.project).strip("/") in ("", NAME) for directory in call.directories):
+            call.refuse(f"{shown(path)!r} is, or could be, the whole project", "paths below it, spelt, are accepted")
+        if not _is_lock_of_git(call, path):
+            call.require_removable(path, "the file")
+
+
+def _is_lock_of_git(call: Call, path: str) -> bool:
+    """What a killed git leaves behind, and itself says to remove."""
+    places = (joined(directory, path).removeprefix(call.project) for directory in call.directories)
+    return all(place.startswith("/.git/") and place.endswith(".lock") for place in places)
 
 
 def chmod_x(call: Call) -> None:
@@ -130,7 +153,7 @@ def chmod_x(call: Call) -> None:
     for path in call.arguments[1:]:
         if path.startswith("-"):
             call.refuse(f"the option {shown(path)!r} is not accepted", "'chmod +x FILE' is")
-        call.require_inside(path, "the file")
+        call.require_writable(path, "the file", is_glob_counted=False)
 
 
 def chmod_any(call: Call) -> None:
@@ -142,7 +165,7 @@ def chmod_any(call: Call) -> None:
     for path in arguments[1:]:
         if path.startswith("-"):
             call.refuse(f"the option {shown(path)!r} is not accepted", "-R is")
-        call.require_inside(path, "the file")
+        call.require_writable(path, "the file", is_glob_counted=False)
 
 
 def _sane_mode(call: Call, mode: str) -> None:

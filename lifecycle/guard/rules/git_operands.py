@@ -68,6 +68,18 @@ def _push(call: Call, operands: list[str]) -> None:
             call.refuse(f"{shown(operand)!r} could be the destination", "'git push origin BRANCH' is accepted")
 
 
+def _rm(call: Call, operands: list[str]) -> None:
+    for operand in operands:
+        if is_known(operand):
+            call.require_removable(operand, "the file")
+
+
+def _mv(call: Call, operands: list[str]) -> None:
+    _rm(call, operands[:-1])
+    if operands and is_known(operands[-1]):
+        call.require_writable(operands[-1], "the destination")
+
+
 def _bundle(call: Call, operands: list[str]) -> None:
     if operands[:1] == ["create"]:
         for operand in operands[1:]:
@@ -78,5 +90,5 @@ def _bundle(call: Call, operands: list[str]) -> None:
 
 OPERANDS: dict[str, Callable[[Call, list[str]], None]] = {
     "init": _init, "clone": _clone, "worktree": _worktree, "submodule": _submodule, "bisect": _bisect, "remote": _remote,
-    "push": _push, "bundle": _bundle,
+    "push": _push, "bundle": _bundle, "rm": _rm, "mv": _mv,
 }  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lifecycle.guard.call import Call
 from lifecycle.guard.values import NAME, is_known, may_be_option, shown
 
-__all__ = ["LANGUAGES"]
+__all__ = ["LANGUAGES", "python_with_code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ _PYTHON_MODULES = _words(
     """pytest unittest pip venv mypy ruff black isort flake8 pylint compileall json.tool http.server coverage build doctest timeit
     py_compile pyflakes pycodestyle django flask uvicorn gunicorn alembic sphinx mkdocs pydoc site platform ensurepip tox nox"""
 )
+_CODE = re.compile(r"-[BbdEhIOqRsSuvx]*c")
 _PYTHON_FLAGS = re.compile(r"-[BbdEhIOqRsSuvVx?]+\Z")
 
 
@@ -171,6 +172,15 @@ def _after(call: Call) -> None:
 
 def python(call: Call) -> None:
     """A script inside the project, or `-m` with a known module. Code after -c, from input and a console are refused."""
+    _python(call, accepts_code=False)
+
+
+def python_with_code(call: Call) -> None:
+    """Also code after -c or in a here-document, and any module. What is piped in, and a console, are refused."""
+    _python(call, accepts_code=True)
+
+
+def _python(call: Call, *, accepts_code: bool) -> None:
     arguments = list(call.arguments)
     at = 0
     while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
@@ -179,33 +189,45 @@ def python(call: Call) -> None:
             return
         if argument.startswith("-m"):
             _module(call, argument[2:] or (arguments[at + 1] if at + 1 < len(arguments) else ""),
-                    arguments[at + 1 :] if argument[2:] else arguments[at + 2 :])  # fmt: skip
+                    arguments[at + 1 :] if argument[2:] else arguments[at + 2 :], is_any=accepts_code)  # fmt: skip
+            return
+        if accepts_code and _CODE.match(argument):
             return
         if argument in ("-W", "-X"):
             if argument == "-X" and at + 1 < len(arguments) and not re.fullmatch(r"dev|utf8(=[01])?|faulthandler|importtime", arguments[at + 1]):
                 call.refuse(f"the option -X {shown(arguments[at + 1])!r} is not accepted", "-X dev is")
             at += 1
         elif not _PYTHON_FLAGS.match(argument):
-            call.refuse(f"the option {shown(argument)!r} is not accepted", "a script file, or -m with a known module, is")
+            call.refuse(f"the option {shown(argument)!r} is not accepted", f"a script file, {'-c CODE, ' if accepts_code else ''}or -m with a module, is")
         elif re.fullmatch(r"-[A-Za-z?]*[Vh?][A-Za-z]*", argument):
             return
         at += 1
-    if at >= len(arguments) or arguments[at] == "-" or may_be_option(arguments[at]):
-        call.refuse("it would run code from its input", "put the code into a file inside the project")
+    _script(call, arguments[at] if at < len(arguments) else "-", accepts_code)
+
+
+def _script(call: Call, script: str, accepts_code: bool) -> None:
+    if accepts_code and call.is_fed_here and script == "-":
+        return
+    if script == "-" or may_be_option(script):
+        instead = "-c CODE, a here-document, or a file inside the project is accepted"
+        call.refuse("it would run code from its input", instead if accepts_code else "put the code into a file inside the project")
     call.require_directory_inside()
-    call.require_inside(arguments[at], "the script")
+    call.require_inside(script, "the script")
 
 
-def _module(call: Call, module: str, arguments: list[str]) -> None:
+def _module(call: Call, module: str, arguments: list[str], *, is_any: bool) -> None:
+    if is_any and module not in _PYTHON_MODULES and re.fullmatch(r"[A-Za-z_][\w.]*", module):
+        call.require_directory_inside()
+        return
     if module not in _PYTHON_MODULES:
         call.refuse(f"the module {shown(module)!r} is not accepted", ", ".join(sorted(_PYTHON_MODULES)))
     call.require_directory_inside()
     if module in LANGUAGES and module != "python":
         call.inner([module, *arguments], f"-m {module}")
     elif module in ("venv", "compileall", "timeit", "build", "pydoc", "site", "ensurepip"):
-        if module in ("timeit", "pydoc", "site", "ensurepip"):
+        if module in ("timeit", "pydoc", "site", "ensurepip") and not is_any:
             call.refuse(f"the module {module!r} runs or changes something else")
-        for argument in arguments:
+        for argument in arguments if module in ("venv", "compileall", "build") else ():
             if not argument.startswith("-"):
                 call.require_inside(argument, "the directory")
 

@@ -1,7 +1,7 @@
 """Rules for node: a script inside the project, with options that load and write nothing else.
 
-Owns node's options. Code on the command line or on standard input is refused: it can do what the policy forbids
-without leaving a file that anybody could read.
+Owns node's options. Code on the command line or on standard input can do what the policy forbids without leaving a file
+that anybody could read: `node` refuses it, `node_with_code` is for profiles that leave that to the sandbox.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lifecycle.guard.names import names
 from lifecycle.guard.paths import is_inside
 from lifecycle.guard.values import NAME, SPLIT, is_known, may_be_option, may_vanish, shown
 
-__all__ = ["node", "options_refusal"]
+__all__ = ["node", "node_with_code", "options_refusal"]
 
 _FLAGS = names(
     """abort-on-uncaught-exception check completion-bash enable-source-maps experimental-abortcontroller
@@ -75,6 +75,41 @@ def node(call: Call) -> None:
         if may_be_option(path) or may_vanish(path) or not path.strip(NAME):  # '*' finds a file named -e
             call.refuse(f"the argument {shown(path)!r} is not certainly a script", _INSTEAD)
         call.require_inside(path, "the script")
+
+
+def node_with_code(call: Call) -> None:
+    """Also code after -e or -p or in a here-document, and preloaded modules. What is piped in is refused."""
+    fields = list(call.arguments)
+    kept: list[str] = []
+    at = 0
+    while at < len(fields) and fields[at].startswith("-") and fields[at] != "--":
+        if _CODE.match(fields[at]) or (fields[at] == "-" and call.is_fed_here):
+            return
+        name, _, value = fields[at].partition("=")
+        if name in _PRELOADS:
+            if not value:
+                at += 1
+                value = fields[at] if at < len(fields) else ""
+            if not _MODULE.match(value):
+                call.require_inside(value, f"the module of {name}")
+        elif name != "--input-type":
+            _, _, after = _option(call, fields, at)
+            kept.extend(fields[at:after])
+            at = after
+            continue
+        at += 1
+    if at >= len(fields) and call.is_fed_here:
+        return
+    call.arguments = [*kept, *fields[at:]]
+    try:
+        node(call)
+    finally:
+        call.arguments = fields
+
+
+_CODE = re.compile(r"-(?:e|p|pe)\Z|--(?:eval|print)(?:=|\Z)")
+_PRELOADS = frozenset({"-r", "--require", "--import", "--loader", "--experimental-loader"})
+_MODULE = re.compile(r"(?:node:)?@?[A-Za-z0-9][\w-]*(?:/[\w.-]+)*\Z")
 
 
 def _options(call: Call) -> tuple[int, bool]:

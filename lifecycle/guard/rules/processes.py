@@ -10,9 +10,12 @@ import re
 from lifecycle.guard.call import Call
 from lifecycle.guard.values import JOB, may_be_option, shown
 
-__all__ = ["kill", "lsof", "pkill"]
+__all__ = ["kill", "lsof", "pkill", "pkill_development"]
 
 DEVELOPMENT_PROCESSES = ("node", "npm", "npx", "vite", "next")
+
+_SERVERS = ("uvicorn", "gunicorn", "flask", "vitest", "webpack", "nodemon", "tsx")
+_PYTHONS = ("python", "python3")
 
 _SIGNAL = re.compile(r"-(?:[0-9]{1,2}|(?:SIG)?(?:HUP|INT|QUIT|KILL|TERM|USR1|USR2|STOP|CONT))\Z")
 _SIGNAL_NAME = re.compile(r"(?:[0-9]{1,2}|(?:SIG)?(?:HUP|INT|QUIT|KILL|TERM|USR1|USR2|STOP|CONT))\Z")
@@ -23,6 +26,15 @@ _WORD = re.compile(r"[A-Za-z0-9_@:=,%/-]+(?:\.[A-Za-z0-9_@:=,%/-]+)*\Z|\.{1,2}(?
 
 def pkill(call: Call) -> None:
     """One pattern whose first word is a development server's name, and that is no regular expression."""
+    _pkill(call, DEVELOPMENT_PROCESSES)
+
+
+def pkill_development(call: Call) -> None:
+    """Also servers of other languages; python only with its script, since a manager may be a python, too."""
+    _pkill(call, (*DEVELOPMENT_PROCESSES, *_SERVERS, *_PYTHONS))
+
+
+def _pkill(call: Call, accepted: tuple[str, ...]) -> None:
     patterns: list[str] = []
     full = False
     arguments = list(call.arguments)
@@ -39,7 +51,7 @@ def pkill(call: Call) -> None:
             patterns.append(argument)
     if len(patterns) != 1:
         call.refuse("it needs one pattern", "'pkill -f \"node server.js\"' is accepted")
-    _check_pattern(call, patterns[0], full)
+    _check_pattern(call, patterns[0], full, accepted)
 
 
 def _option(call: Call, argument: str) -> bool:
@@ -51,11 +63,13 @@ def _option(call: Call, argument: str) -> bool:
     return argument == "--full" or (not is_signal and not argument.startswith("--") and "f" in argument)
 
 
-def _check_pattern(call: Call, pattern: str, full: bool) -> None:
+def _check_pattern(call: Call, pattern: str, full: bool, accepted: tuple[str, ...]) -> None:
     words = pattern.split(" ")
-    if words[0] not in DEVELOPMENT_PROCESSES or (len(words) > 1 and not full):
-        names = ", ".join(DEVELOPMENT_PROCESSES)
+    if words[0] not in accepted or (len(words) > 1 and not full):
+        names = ", ".join(accepted)
         call.refuse(f"the pattern {shown(pattern)!r} does not begin with a development process", f"{names} are accepted")
+    if words[0] in _PYTHONS and not (len(words) > 1 and words[1].endswith(".py")):
+        call.refuse(f"the pattern {shown(pattern)!r} may be the manager's own process", "'pkill -f \"python3 server.py\"' is accepted")
     for word in words[1:]:
         if not _WORD.match(word):
             call.refuse(

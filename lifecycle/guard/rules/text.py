@@ -36,7 +36,11 @@ _AWK = Options(valued="Fv", permute=False, long_valued=frozenset({"field-separat
 _ADDRESS = r"(?:(?:[0-9]+|\$|/(?:[^/\\\n]|\\.)*/I?)(?:,(?:\+?[0-9]+|\$|/(?:[^/\\\n]|\\.)*/I?))?!?\s*)?"
 _SUBSTITUTION = r"s([/|#,:@!%~])(?:(?!\1)[^\\\n]|\\.)*\1(?:(?!\1)[^\\\n]|\\.)*\1[gpIi0-9]*"
 _TRANSLITERATION = r"y([/|#,])(?:(?!\2)[^\\\n]|\\.)*\2(?:(?!\2)[^\\\n]|\\.)*\2"
-_COMMAND = re.compile(rf"\s*{_ADDRESS}(?:{_SUBSTITUTION}|{_TRANSLITERATION}|[pdqDGHNPghnx=]|[aic]\\?[ \t]*[^\n]*)?\s*(?:[;\n]|\Z)")
+_END = r"\s*(?:[;\n]|\Z|(?=\}))"
+_COMMAND = re.compile(
+    rf"\s*{_ADDRESS}\{{|\s*\}}{_END}"
+    rf"|\s*{_ADDRESS}(?:{_SUBSTITUTION}|{_TRANSLITERATION}|[pdqDGHNPghnx=]|[aic]\\?[ \t]*[^\n]*)?{_END}"
+)
 _AWK_DANGER = re.compile(r"system|getline|[|@]|print[^;}]*>|extension|close|fflush|PROCINFO")
 _CURL = Options(
     flags="sSfLvkiIgG0", valued="oXHdmwAub", long_flags=names(
@@ -56,13 +60,13 @@ def sort(call: Call) -> None:
     """Output only to a file inside; no program for compression."""
     scanned = _SORT.scan(call, open_operands=False)
     for path in scanned.values("o", "output", "T"):
-        call.require_inside(path, "the output")
+        call.require_writable(path, "the output")
 
 
 def uniq(call: Call) -> None:
     """Its second operand is written: inside only."""
     for path in _UNIQ.scan(call).operands[1:]:
-        call.require_inside(path, "the output")
+        call.require_writable(path, "the output")
 
 
 def date(call: Call) -> None:
@@ -95,7 +99,7 @@ def sed(call: Call) -> None:
             if "/" in suffix:
                 call.refuse("a backup suffix with '/'", "one without is accepted")
         for path in operands:
-            call.require_inside(path, "the file")
+            call.require_writable(path, "the file")
 
 
 def _sed_script(call: Call, script: str) -> None:
@@ -127,7 +131,7 @@ def curl(call: Call) -> None:
     scanned = _CURL.scan(call)
     for path in scanned.values("o", "output"):
         if path not in ("/dev/null", "-"):
-            call.require_inside(path, "the output")
+            call.require_writable(path, "the output")
     for name in ("d", "data", "json", "form", "F", "H", "header", "w", "write-out", "b", "cookie"):
         for value in scanned.values(name):
             if value.startswith(("@", "<")) or not is_known(value[:1]) or "%output{" in value:

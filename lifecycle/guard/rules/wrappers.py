@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from lifecycle.guard import environment
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
 from lifecycle.guard.options import Options
+from lifecycle.guard.paths import joined
 from lifecycle.guard.values import ANY, NAME, SPLIT, is_known, may_be_option, shown
 
 __all__ = ["env", "find", "nice", "nohup", "shell", "stdbuf", "time_", "timeout", "xargs"]
@@ -112,6 +114,7 @@ def find(call: Call) -> None:
     """Tests and prints; `-exec` is judged by its program, deletions and written files by their place."""
     arguments = list(call.arguments)
     starts: list[str] = []
+    tests = [following for test, following in pairwise(arguments) if test in ("-name", "-iname")]
     at = 0
     while at < len(arguments) and (arguments[at] in ("-H", "-L", "-P") or not arguments[at].startswith(("-", "(", "!", ","))):
         if SPLIT in arguments[at]:
@@ -122,10 +125,10 @@ def find(call: Call) -> None:
                 call.refuse(f"the argument {shown(arguments[at])!r} could be an expression", "spell it")
         at += 1
     while at < len(arguments):
-        at = _expression(call, arguments, at, starts)
+        at = _expression(call, arguments, at, starts, tests)
 
 
-def _expression(call: Call, arguments: list[str], at: int, starts: list[str]) -> int:  # noqa: RET503  # refusing never returns
+def _expression(call: Call, arguments: list[str], at: int, starts: list[str], tests: list[str]) -> int:  # noqa: RET503  # refusing never returns
     argument = arguments[at]
     if argument in _FIND_FLAGS:
         return at + 1
@@ -133,23 +136,31 @@ def _expression(call: Call, arguments: list[str], at: int, starts: list[str]) ->
         return at + 2
     if argument == "-delete":
         for start in starts or ["."]:
-            call.require_inside(start, "the place of -delete")
+            call.require_writable(start, "the place of -delete")
+            if not tests and any(joined(directory, start) == call.project for directory in call.directories):
+                call.refuse("-delete without -name would empty the project", "-name PATTERN before it, or a place below, is accepted")
         return at + 1
     if argument in ("-exec", "-execdir", "-ok", "-okdir"):
         end = next((i for i in range(at + 1, len(arguments)) if arguments[i] in (";", "+")), len(arguments))
         inside = all(call.inside(start) for start in starts or ["."])
-        _exec(call, arguments[at + 1 : end], inside, argument.endswith("dir"))
+        _exec(call, arguments[at + 1 : end], _found(tests) if inside else [ANY], argument.endswith("dir"))
         return end + 1
     call.refuse(f"{shown(argument)!r} is not accepted", "tests, -print, -exec with an accepted program, and -delete inside are")
 
 
-def _exec(call: Call, words: Sequence[str], inside: bool, in_directory: bool) -> None:
+def _found(tests: Sequence[str]) -> list[str]:
+    """What `{}` can be, below a place inside: with names to go by, any of those in any directory."""
+    patterns = [re.sub(r"[*?]+|\[[^\]]*\]", NAME, test) for test in tests if "/" not in test and is_known(test)]
+    return [f"./{NAME}/{pattern}" for pattern in patterns] if tests and len(patterns) == len(tests) else [f"./{NAME}"]
+
+
+def _exec(call: Call, words: Sequence[str], found: Sequence[str], in_directory: bool) -> None:
     if in_directory:
         call.refuse("-execdir runs in directories that are not known", "-exec is accepted")
     if words and "{}" in words[0]:
         call.refuse("-exec runs the files that it finds", "a literal program is accepted")
-    found = f"./{NAME}" if inside else ANY
-    call.inner([word.replace("{}", found) for word in words], "-exec")
+    for each in found:
+        call.inner([word.replace("{}", each) for word in words], "-exec")
 
 
 def shell(call: Call) -> None:
@@ -158,7 +169,7 @@ def shell(call: Call) -> None:
     at = 0
     runs_text = False
     while at < len(arguments) and arguments[at].startswith("-") and arguments[at] not in ("-", "--"):
-        if not re.fullmatch(r"-[ceuxn]+", arguments[at]):
+        if not re.fullmatch(r"-[ceuxnl]+", arguments[at]):
             call.refuse(f"the option {shown(arguments[at])!r} is not accepted", "-c with a literal text, -e, -u and -x are")
         runs_text = runs_text or "c" in arguments[at]
         at += 1
