@@ -264,6 +264,7 @@ class SessionManager:
             "process": this_process().to_record(),
             "file": to_record(opened.file.values),
             "given": to_record({**self._request.from_environment.values, **self._request.given.values}),
+            "sandbox": None if opened.sandbox is None else opened.sandbox.to_record(),
         }
         await opened.ports.journal.note(
             Note(kind=NoteKind.STARTED, at=self._request.clock.now(), data=data, run_id=run_id)

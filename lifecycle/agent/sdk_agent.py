@@ -13,7 +13,9 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -28,10 +30,13 @@ from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.prompt_library import PromptLibrary
 from lifecycle.agent.protection import nothing_protected
 from lifecycle.agent.rules import TOOLS, Rule, ToolCall, files_inside, only_tools
+from lifecycle.agent.sandbox import Sandbox
+from lifecycle.agent.sandbox_proof import SandboxProof, prove_sandbox
 from lifecycle.agent.session import AgentProcess
+from lifecycle.agent.shell import agent_shell
 from lifecycle.agent.summary import summary
 from lifecycle.errors import AgentFailed
-from lifecycle.events import ToolDenied, ToolStarted
+from lifecycle.events import HostRefused, ToolDenied, ToolStarted
 from lifecycle.ports import AgentTask, SessionLog, StopFlag
 from lifecycle.processes import ProcessIdentity
 from lifecycle.redaction import Redactor, one_line, secrets_in
@@ -72,6 +77,11 @@ class SdkAgent:
         self._now = now
         self._state_dir = settings.state_dir
         self._proven: set[Proof] = set()
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What was decided about it, for the record."""
+        return self._settings.sandbox
 
     async def run(self, task: AgentTask, log: SessionLog, stop: StopFlag) -> Outcome:
         """Work on the task until its turn is over, however that ends. See the port.
@@ -120,6 +130,21 @@ class SdkAgent:
         broken = await self._prove(cli_path, stop)
         if broken is not None:
             return broken
+        if leaking := await self._prove_sandbox(cli_path, stop):
+            return leaking
+        async with self._shell(task, log) as settings:
+            return await self._legs(task, log, stop, redact, settings, wrapper)
+
+    async def _legs(
+        self,
+        task: AgentTask,
+        log: SessionLog,
+        stop: StopFlag,
+        redact: Callable[[str], str],
+        settings: AgentSettings,
+        wrapper: Path,
+    ) -> Evidence:
+        """Begin the conversation or take it up, or the other way about where the CLI says so."""
         is_resumption = task.may_resume
         for _ in range(STARTS_MAX):
             errand = Errand(
@@ -134,7 +159,7 @@ class SdkAgent:
                 time_left_s=task.time_left_s,
             )
             gate = self._gate(task.session_id, log, redact)
-            process = AgentProcess(self._settings, errand, gate, log, now=self._now, redact=redact)
+            process = AgentProcess(settings, errand, gate, log, now=self._now, redact=redact)
             evidence = await process.run(stop)
             if is_resumption and is_unknown_conversation(evidence):
                 is_resumption = False  # killed before the first prompt arrived: nothing was lost
@@ -143,6 +168,19 @@ class SdkAgent:
             else:
                 break
         return evidence
+
+    @asynccontextmanager
+    async def _shell(self, task: AgentTask, log: SessionLog) -> AsyncIterator[AgentSettings]:
+        """The settings for one task: its commands get a shell that keeps the key from them, within walls if so set."""
+        settings = self._settings
+
+        def refused(host: str, port: int) -> None:
+            log.happened(HostRefused(at=self._now(), session_id=task.session_id, host=host, port=port))
+
+        environment = {**os.environ, **settings.env}
+        arguments = (settings.confinement, self._directory(), task.session_id, environment, refused)
+        async with agent_shell(*arguments) as shell:
+            yield replace(settings, env={**settings.env, **shell})
 
     async def _prove(self, cli_path: Path, stop: StopFlag) -> Evidence | None:
         """Make sure that the gate holds with this program; None when it does."""
@@ -153,6 +191,19 @@ class SdkAgent:
         broken = await prove_gate(self._settings, cli_path, stop)
         if broken is None:
             self._proven.add(proof)
+            proof.keep(place)
+        return broken
+
+    async def _prove_sandbox(self, cli_path: Path, stop: StopFlag) -> Evidence | None:
+        """Make sure that commands run within the walls, where there are any; None when they do."""
+        if self._settings.confinement is None:
+            return None
+        proof = SandboxProof.wanted(cli_path)
+        place = self._settings.proof_dir or self._directory()
+        if proof.is_kept(place):
+            return None
+        broken = await prove_sandbox(self._settings, cli_path, stop)
+        if broken is None:
             proof.keep(place)
         return broken
 
