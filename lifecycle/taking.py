@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lifecycle.agent.sandbox import Sandbox, Sandboxed, choose_sandbox
@@ -137,7 +137,7 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
     await driver.load()
     taken = Taken(state_dir, config.limits, file, ports, driver, sandbox)
     await _reap(taken)
-    _tell_sandbox(taken, config)
+    _tell_sandbox(taken)
     if journalled is not None:
         _tell_difference(taken, written)
     return taken
@@ -184,11 +184,12 @@ async def _sandbox(request: Request, file: Layer, decided: Sandbox | None) -> Sa
     if request.agent is not None:
         return request.agent.sandbox if isinstance(request.agent, Sandboxed) else None
     layers = (request.given, request.from_environment, file)
-    mode = resolve(*layers).sandbox
-    if decided is not None and decided.mode == mode:
-        return decided
+    config = resolve(*layers)
     source = next((each.sources["sandbox"] for each in layers if "sandbox" in each.sources), "sandbox")
-    return await asyncio.to_thread(choose_sandbox, mode, source)
+    hosts = config.sandbox_hosts or ""
+    if decided is not None and decided.mode == config.sandbox:
+        return replace(decided, hosts=hosts if decided.is_on else "")
+    return await asyncio.to_thread(choose_sandbox, config.sandbox, request.project_dir, hosts=hosts, source=source)
 
 
 def _bind(request: Request, journal: Journal, state_dir: Path, config: Config, sandbox: Sandbox | None) -> Ports:
@@ -227,13 +228,13 @@ async def _reap(taken: Taken) -> None:
         emit(taken.ports, LeftoversReaped(at=now, run_id=run_id, processes=count))
 
 
-def _tell_sandbox(taken: Taken, config: Config) -> None:
+def _tell_sandbox(taken: Taken) -> None:
     if taken.sandbox is None:
         return
     now, facts = taken.ports.clock.now(), taken.driver.facts
     run_id = facts.run_id if facts else None
     if taken.sandbox.is_on:
-        emit(taken.ports, SandboxOn(at=now, run_id=run_id, hosts=config.sandbox_hosts or ""))
+        emit(taken.ports, SandboxOn(at=now, run_id=run_id, hosts=taken.sandbox.hosts))
     elif taken.sandbox.problem:
         emit(taken.ports, SandboxMissing(at=now, run_id=run_id, problem=taken.sandbox.problem))
     else:

@@ -39,7 +39,10 @@ class Confinement:
     sealed: tuple[str, ...] = (".claude", "lifecycle.toml")
 
     def walls(self, command: Sequence[str]) -> list[str]:
-        """The argument vector that runs `command` within: processes, network and devices of its own, read-only files."""
+        """The argument vector that runs `command` within: processes, network and devices of its own, read-only files.
+
+        `prepare` comes before it is used.
+        """
         arguments = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
         arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
         # Empty, for there lie the sockets of the machine's services; a container engine's is as good as root.
@@ -48,19 +51,28 @@ class Confinement:
             arguments += _hiding(place)
         for place in _pythons():
             arguments += ["--ro-bind", str(place), str(place)]
-        for place in (self.scratch_dir, self.project_dir, *self._repository()):
+        # A place with something sealed in it is a mount of its own, or it could be moved away from what is sealed.
+        for place in (self.scratch_dir, self.cli_dir, self.project_dir, *self._repository()):
             arguments += ["--bind", str(place), str(place)]
-        for place in self._sealed():
+        for place in (self.cli_dir / f"claude-{os.getuid()}", *self._sealed()):
             arguments += ["--ro-bind", str(place), str(place)]
         return [*arguments, "--", *command]
 
+    @property
+    def cli_dir(self) -> Path:
+        """Where the CLI, outside, and its commands, within, leave notes for each other."""
+        return self.scratch_dir / "cli"
+
+    def prepare(self) -> None:
+        """Make the places that must be there. What the CLI itself writes in its own is read-only within."""
+        (self.cli_dir / f"claude-{os.getuid()}").mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def environment(self) -> dict[str, str]:
         """Variables that lead programs to places that they can write."""
-        places = {name: str(self.scratch_dir / place) for name, place in _CACHES.items()}
-        return {**places, "TMPDIR": "/tmp", "LIFECYCLE_SANDBOX": "1"}  # noqa: S108  # its own, and empty
+        return {"TMPDIR": "/tmp", **{name: str(self.scratch_dir / place) for name, place in _CACHES.items()}}  # noqa: S108
 
     def _repository(self) -> list[Path]:
-        """What git writes: as a mount of its own, `.git` cannot be moved away from what is sealed in it."""
+        """What git writes."""
         inside = self.project_dir / ".git"
         if inside.is_dir() and not inside.is_symlink():
             return [inside]
@@ -117,7 +129,7 @@ WITHHELD: Final = (
 """The variables by which the CLI logs in; no command needs them."""
 
 _AT_HOME: Final = (
-    *(".ssh", ".gnupg", ".password-store", ".local/share/keyrings"),
+    *(".ssh", ".gnupg", ".1password", ".password-store", ".local/share/keyrings"),
     *(".aws", ".azure", ".kube", ".config/gcloud", ".config/doctl", ".terraform.d", ".vault-token"),
     *(".docker", ".config/containers", ".netrc", ".git-credentials", ".config/git/credentials"),
     *(".config/gh", ".config/hub", ".config/glab-cli"),

@@ -42,10 +42,12 @@ class Sandbox:
 
     Attributes:
         problem: why there is none though one was wanted, and what to do about it; empty otherwise.
+        hosts: that can be reached from it, with commas between.
     """
 
     mode: SandboxMode
     problem: str = ""
+    hosts: str = ""
 
     @property
     def is_on(self) -> bool:
@@ -66,10 +68,13 @@ class Sandboxed(Protocol):
         """The decision."""
 
 
-def choose_sandbox(mode: str, source: str = "sandbox", *, search_path: str | None = None) -> Sandbox:
+def choose_sandbox(
+    mode: str, project_dir: Path, *, hosts: str = "", source: str = "sandbox", search_path: str | None = None
+) -> Sandbox:
     """Decide what this start does. Blocks for some 30 ms unless the mode is off.
 
     Args:
+        hosts: that may be reached from it.
         source: where the mode was set.
         search_path: instead of PATH.
 
@@ -77,10 +82,12 @@ def choose_sandbox(mode: str, source: str = "sandbox", *, search_path: str | Non
         ConfigurationError: the sandbox is required and cannot be had here.
     """
     chosen = SandboxMode(mode)
-    problem = "" if chosen is SandboxMode.OFF else sandbox_problem(search_path=search_path)
+    if chosen is SandboxMode.OFF:
+        return Sandbox(chosen)
+    problem = _foreign(project_dir) or sandbox_problem(search_path=search_path)
     if problem and chosen is SandboxMode.REQUIRED:
         raise ConfigurationError(source, f"the sandbox is required, and cannot be had: {problem}")
-    return Sandbox(chosen, problem)
+    return Sandbox(chosen, problem, "" if problem else hosts)
 
 
 def sandbox_problem(*, search_path: str | None = None, platform: str = sys.platform) -> str:
@@ -101,12 +108,22 @@ def sandbox_problem(*, search_path: str | None = None, platform: str = sys.platf
         return f"it cannot be tried: {error}"
 
 
+def _foreign(project_dir: Path) -> str:
+    """Within the walls there is one user, and no privilege: root cannot write there what is somebody else's."""
+    owner = os.stat(project_dir).st_uid
+    if os.geteuid() == owner or os.geteuid() != 0:
+        return ""
+    return f"{project_dir} is another user's (uid {owner}), and root has no privilege in a sandbox; run as that user"
+
+
 def _tried(bwrap: str, place: Path) -> str:
     inside, outside = place / "inside", place / "outside"
-    (inside / "scratch").mkdir(parents=True)
+    inside.mkdir()
     outside.touch()
     attempt = f"echo in > sign && echo out > {shlex.quote(str(outside))}; exit 0"
-    walls = Confinement(inside, inside / "scratch", sealed=()).walls(["/bin/sh", "-c", attempt])
+    confinement = Confinement(inside, place / "scratch", sealed=())
+    confinement.prepare()
+    walls = confinement.walls(["/bin/sh", "-c", attempt])
     try:
         done = subprocess.run(
             [bwrap, *walls[1:]],

@@ -35,6 +35,7 @@ class HostProxy:
     ) -> None:
         self._hosts = tuple(hosts)
         self._upstream = _upstream(environment)
+        self._near = (environment.get("NO_PROXY") or environment.get("no_proxy") or "").lower().split(",")
         self._refused = refused
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +113,7 @@ class HostProxy:
             return None
 
     async def _connected(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if self._upstream is None:
+        if self._upstream is None or _is_near(host, self._near):
             return await asyncio.open_connection(host, port)
         there, credentials = self._upstream
         reader, writer = await asyncio.open_connection(*there)
@@ -172,6 +173,12 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         await sink.drain()
     with suppress(OSError):
         sink.write_eof()
+
+
+def _is_near(host: str, near: Sequence[str]) -> bool:
+    """Whether this machine reaches the host without a proxy of its own."""
+    names = [name.strip().lstrip("*.") for name in near]
+    return "*" in near or any(name and (host == name or host.endswith(f".{name}")) for name in names)
 
 
 def _upstream(environment: Mapping[str, str]) -> tuple[tuple[str, int], str] | None:

@@ -173,8 +173,12 @@ class SdkAgent:
     async def _shell(self, task: AgentTask, log: SessionLog) -> AsyncIterator[AgentSettings]:
         """The settings for one task: its commands get a shell that keeps the key from them, within walls if so set."""
         settings = self._settings
+        told: set[tuple[str, int]] = set()
 
         def refused(host: str, port: int) -> None:
+            if (host, port) in told:
+                return
+            told.add((host, port))
             log.happened(HostRefused(at=self._now(), session_id=task.session_id, host=host, port=port))
 
         environment = {**os.environ, **settings.env}

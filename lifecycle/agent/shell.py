@@ -54,12 +54,9 @@ async def agent_shell(
     async with Walled(confinement, session_id, environment, refused) as walled:
         additions = await asyncio.to_thread(_additions, confinement, environment, walled.ignored)
         client = [sys.executable, "-I", "-S", str(_CLIENT), str(walled.socket_path), bash, json.dumps(additions)]
-        temporary = confinement.scratch_dir / "cli"
-        temporary.mkdir(exist_ok=True)
         yield {
             "CLAUDE_CODE_SHELL": str(_written(walled.directory, f'exec {shlex.join(client)} "$@"')),
-            # Where the CLI and its commands leave notes for each other: both must see it.
-            "CLAUDE_CODE_TMPDIR": str(temporary),
+            "CLAUDE_CODE_TMPDIR": str(confinement.cli_dir),
         }
 
 

@@ -80,7 +80,7 @@ class Walled:
         await self._stop()
 
     async def _start(self) -> None:
-        self._confinement.scratch_dir.mkdir(parents=True, exist_ok=True)
+        self._confinement.prepare()
         self._placeholders.put()
         ours, theirs = socket.socketpair()
         with ours, theirs, socket.socket(socket.AF_UNIX) as listening:
@@ -140,17 +140,29 @@ class Walled:
                 self._process.send_signal(signal.SIGTERM)
 
     async def _stop(self) -> None:
-        """Let the walls fall. The signal goes out before anything is awaited, so a cancel cannot prevent it."""
+        """Let the walls fall, whoever cancels meanwhile. The signal goes out before anything is awaited."""
         self._kill()
-        try:
-            await self._proxy.close()
-            if self._process is not None:
-                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
-        except TimeoutError:
-            self._process.kill()  # type: ignore[union-attr]  # its lower link sees to the rest
-        finally:
-            self._placeholders.take_away()
-            shutil.rmtree(self.directory, ignore_errors=True)
+        ending, was_cancelled = asyncio.ensure_future(self._ended()), False
+        while not ending.done():
+            try:
+                await asyncio.wait({ending})
+            except asyncio.CancelledError:
+                was_cancelled = True
+        self._placeholders.take_away()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        ending.result()
+        if was_cancelled:
+            raise asyncio.CancelledError
+
+    async def _ended(self) -> None:
+        await self._proxy.close()
+        if self._process is None:
+            return
+        waiting = asyncio.ensure_future(self._process.wait())
+        await asyncio.wait({waiting}, timeout=STOP_TIMEOUT_S)
+        if not waiting.done():
+            self._process.kill()  # the leash's lower link sees to the rest
+            await waiting
 
 
 PROXY_PORT: Final = 3128

@@ -86,7 +86,7 @@ async def _drive(directory: Path, settings: Mapping[str, Any], log: EventLog) ->
     environment = {name: os.environ[name] for name in _PLACES if name in os.environ}
     own_state = state_directory(directory, settings.get("state_dir"), environment)
     # Walls like any run's, without a host in them: the demo needs no network.
-    sandbox = choose_sandbox(SandboxMode.AUTO)
+    sandbox = choose_sandbox(SandboxMode.AUTO, directory)
     walls = local_confinement(directory, own_state, Config(sandbox_hosts=None)) if sandbox.is_on else None
     async with ModelServer(demo_scenario()) as server:
         agent = SdkAgent(

@@ -98,7 +98,7 @@ class _WalledVerifier:
     async def verify(self, session_id: SessionId, stop: StopFlag) -> Verdict:
         from lifecycle.agent.placeholders import Placeholders
 
-        self._confinement.scratch_dir.mkdir(parents=True, exist_ok=True)
+        self._confinement.prepare()
         placeholders = Placeholders(self._confinement)
         placeholders.put()
         try:
