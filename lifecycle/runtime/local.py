@@ -66,6 +66,7 @@ def local_confinement(project_dir: Path, state_dir: Path, config: Config) -> Con
         project,
         state / "scratch",
         hidden=(state if is_home else state.parent, *hidden_places(os.environ, project)),
+        sealed=(".claude", "lifecycle.toml", "CLAUDE.md", "CLAUDE.local.md"),
         hosts=tuple(config.sandbox_hosts.split(",")) if config.sandbox_hosts else (),
     )
 

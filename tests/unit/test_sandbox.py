@@ -237,7 +237,7 @@ def test_what_a_killed_manager_left_is_known_and_taken_away(confinement: Confine
 async def test_the_key_is_kept_from_commands_without_a_sandbox_too(tmp_path: Path) -> None:
     secret = dict.fromkeys(WITHHELD, "sk-ant-secret")
     environment = {**os.environ, **secret, "OTHER": "stays"}
-    look = "env; cat /proc/$$/environ /proc/self/environ; echo \"$1\""
+    look = 'env; cat /proc/$$/environ /proc/self/environ; echo "$1"'
     async with agent_shell(None, tmp_path, SessionId("s"), environment) as shell:
         done = subprocess.run(
             [shell["CLAUDE_CODE_SHELL"], "-c", look, "bash", "an argument"],
