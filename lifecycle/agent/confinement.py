@@ -7,7 +7,9 @@ their own. Owns the list of places. Making that world is `walled`'s business, wh
 
 from __future__ import annotations
 
+import functools
 import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +46,7 @@ class Confinement:
         `prepare` comes before it is used.
         """
         arguments = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-        arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+        arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", *_no_worlds_within()]
         # Empty, for there lie the sockets of the machine's services; a container engine's is as good as root.
         arguments += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108
         for place in sorted(self.hidden, key=lambda place: len(place.parts)):
@@ -94,6 +96,19 @@ def hidden_places(environment: Mapping[str, str], project_dir: Path) -> tuple[Pa
     places = [*(home / name for name in _AT_HOME), *(config / name for name in _OF_THE_CLI)]
     project = Path(os.path.realpath(project_dir))
     return tuple(place for place in places if not project.is_relative_to(os.path.realpath(place)))
+
+
+@functools.cache
+def _no_worlds_within() -> tuple[str, ...]:
+    """What keeps a command from making a world of its own within, where it could take a seal's mount away.
+
+    bubblewrap knows it since 0.8.0; before, that takes an attacker who knows the kernel well.
+    """
+    try:
+        told = subprocess.run(["bwrap", "--help"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return ("--disable-userns",) if "--disable-userns" in told else ()
 
 
 def _hiding(place: Path) -> list[str]:

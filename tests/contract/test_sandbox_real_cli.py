@@ -88,7 +88,7 @@ async def test_an_attacker_finds_nothing_and_leaves_nothing(agent_lab: Any, wall
         "proxy": "curl -sS -m 10 http://example.com/ 2>&1; curl -sS -m 10 https://example.com/ 2>&1",
         "sockets": "find /run/ /tmp /var/run/ -type s; ls -A /run/; echo none",
         "the cli's own": "touch $CLAUDE_CODE_TMPDIR/claude-$(id -u)/x 2>&1; mv $CLAUDE_CODE_TMPDIR $CLAUDE_CODE_TMPDIR-2 2>&1",
-        "remount": "mount -o remount,rw / 2>&1; umount lifecycle.toml 2>&1; grep Cap /proc/self/status",
+        "remount": "mount -o remount,rw / 2>&1; umount lifecycle.toml 2>&1; grep Cap /proc/self/status; unshare -U echo nested",
         "linger": "setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo started",
     }  # fmt: skip
     session_id = SessionId("c0ffee00-0000-4000-8000-000000000001")
@@ -116,6 +116,7 @@ async def test_an_attacker_finds_nothing_and_leaves_nothing(agent_lab: Any, wall
     assert results["sockets"].strip() == "none"
     assert results["the cli's own"].count("cannot") == 2, results["the cli's own"]
     assert "CapEff:\t0000000000000000" in results["remount"]
+    assert "nested" not in results["remount"].splitlines(), "bubblewrap is older than 0.8.0"
     assert results["linger"].strip() == "started"
     assert left_of(session_id) == left_of(SessionId(session_id + SUFFIX)) == []
     assert sorted(path.name for path in project.iterdir()) == [".claude", ".git", "lifecycle.toml"]
@@ -164,7 +165,7 @@ async def test_honest_work_goes_on_as_without_it(agent_lab: Any, walls: Confinem
     # What stood in for sealed files went with the walls, and was never committed.
     assert not (project / "lifecycle.toml").exists()
     assert not (project / ".claude").exists()
-    prompt = str(leg.server.requests[0].system)
+    prompt = leg.server.requests[-1].system_text
     assert "Commands run in a sandbox" in prompt
     assert "allowed.example" in prompt
 
@@ -185,7 +186,7 @@ async def test_a_cancel_lets_the_walls_fall(agent_lab: Any, walls: Confinement, 
     """The laboratory sees to it that nothing of the agent's is left; here it is the walls and what stood in them."""
     command = "setsid sleep 500 & touch begun; python3 -c 'import time; time.sleep(400)'"
     async with agent_lab.leg(endless(command), confinement=walls) as leg:
-        await eventually((agent_lab.project / "begun").exists, 30)
+        await eventually((agent_lab.project / "begun").exists, 60)
         assert left_of(SessionId(leg.session_id + SUFFIX)) != []
         leg.run.cancel()
         with pytest.raises(asyncio.CancelledError):
