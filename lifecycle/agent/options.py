@@ -170,9 +170,10 @@ UNATTENDED: Final = (
 )
 
 WALLED: Final = (
-    " Commands run in a sandbox: they write in the project, in /tmp and in package managers' caches, and nowhere else; "
-    "git's configuration and hooks in .git are read-only there. Servers are reached on localhost from any command of "
-    "this session, and from nowhere else. Of other hosts, only these can be reached: {hosts}."
+    " Commands run in a sandbox: they write in the project and in /tmp and nowhere else, so install packages in the "
+    "project (node_modules, a virtual environment). git's configuration and hooks in .git are read-only; commits need "
+    "no identity. Servers are reached on localhost from any command of this session, and from nowhere else. Of other "
+    "hosts, only these can be reached: {hosts}."
 )
 
 
