@@ -48,7 +48,7 @@ from states.facts import Limits
 from states.new import is_suspended
 from states.vocabulary import SessionId, State
 
-__all__ = ["Request", "Taken", "file_as_journalled", "take"]
+__all__ = ["Request", "Taken", "file_as_journalled", "take", "tell_sandbox"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class Taken:
     ports: Ports
     driver: Driver
     sandbox: Sandbox | None
+    is_sandbox_told: bool = False
 
 
 async def take(request: Request, closing: AsyncExitStack) -> Taken:
@@ -137,7 +138,6 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
     await driver.load()
     taken = Taken(state_dir, config.limits, file, ports, driver, sandbox)
     await _reap(taken)
-    _tell_sandbox(taken)
     if journalled is not None:
         _tell_difference(taken, written)
     return taken
@@ -228,9 +228,11 @@ async def _reap(taken: Taken) -> None:
         emit(taken.ports, LeftoversReaped(at=now, run_id=run_id, processes=count))
 
 
-def _tell_sandbox(taken: Taken) -> None:
-    if taken.sandbox is None:
+def tell_sandbox(taken: Taken) -> None:
+    """Say once, when a run is driven, whether the agent's commands run in a sandbox."""
+    if taken.sandbox is None or taken.is_sandbox_told:
         return
+    taken.is_sandbox_told = True
     now, facts = taken.ports.clock.now(), taken.driver.facts
     run_id = facts.run_id if facts else None
     if taken.sandbox.is_on:
