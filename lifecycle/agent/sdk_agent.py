@@ -127,11 +127,13 @@ class SdkAgent:
         wrapper = write_wrapper(self._directory(), cli_path)
         # A second of importing, off the event loop.
         await asyncio.to_thread(importlib.import_module, "claude_agent_sdk")
-        broken = await self._prove(cli_path, stop)
-        if broken is not None:
-            return broken
-        if leaking := await self._prove_sandbox(cli_path, stop):
-            return leaking
+        # At once: each takes a second of waiting for the CLI, once per version of it.
+        proving = (self._prove(cli_path, stop), self._prove_sandbox(cli_path, stop))
+        for broken in await asyncio.gather(*proving, return_exceptions=True):
+            if isinstance(broken, BaseException):
+                raise broken
+            if broken is not None:
+                return broken
         async with self._shell(task, log) as settings:
             return await self._legs(task, log, stop, redact, settings, wrapper)
 

@@ -24,6 +24,7 @@ from lifecycle.offline.scenarios import endless, steps, text_only
 from lifecycle.ports import VerdictKind
 from lifecycle.runtime.local import local_verifier
 from lifecycle.stopping import LocalStopFlag
+from states.facts import Outcome
 from states.vocabulary import Cause, SessionId
 
 pytestmark = pytest.mark.skipif(bool(sandbox_problem()), reason=f"no sandbox here: {sandbox_problem()}")
@@ -59,6 +60,12 @@ def bash(*commands: str) -> list[ToolUse]:
     return [ToolUse("Bash", {"command": command}) for command in commands]
 
 
+async def patiently(agent_lab: Any, scenario: Any, **how: Any) -> tuple[Outcome, Any]:
+    """A whole leg of many commands, however busy the machine is."""
+    async with agent_lab.leg(scenario, **how) as leg:
+        return await asyncio.wait_for(leg.run, 200), leg
+
+
 def told(leg: Any) -> list[str]:
     return [result.text for result in leg.server.requests[-1].tool_results.values()]
 
@@ -92,8 +99,8 @@ async def test_an_attacker_finds_nothing_and_leaves_nothing(agent_lab: Any, wall
         "linger": "setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo started",
     }  # fmt: skip
     session_id = SessionId("c0ffee00-0000-4000-8000-000000000001")
-    outcome, leg = await agent_lab.run(
-        steps(*bash(*attacks.values())), session_id=session_id, confinement=walls, env={"ANTHROPIC_API_KEY": KEY}
+    outcome, leg = await patiently(
+        agent_lab, steps(*bash(*attacks.values())), session_id=session_id, confinement=walls, env={"ANTHROPIC_API_KEY": KEY}
     )
     assert outcome.cause is Cause.END_TURN
     results = dict(zip(attacks, told(leg), strict=True))
@@ -143,7 +150,7 @@ async def test_honest_work_goes_on_as_without_it(agent_lab: Any, walls: Confinem
     uses = bash(*work.values())
     uses.append(ToolUse("Bash", {"command": "python3 -c 'import time; time.sleep(99)'; echo no", "timeout": 1200}))
     uses += bash("pgrep -f 'time.slee[p]' | wc -l")
-    outcome, leg = await agent_lab.run(steps(*uses), confinement=walls, env={"GIT_CONFIG_GLOBAL": os.devnull})
+    outcome, leg = await patiently(agent_lab, steps(*uses), confinement=walls, env={"GIT_CONFIG_GLOBAL": os.devnull})
     assert outcome.cause is Cause.END_TURN
     results = dict(zip([*work, "slow", "gone"], told(leg), strict=True))
     assert results["repository"].split() == [
