@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,27 @@ def truth(value: object) -> bool:
     raise ValueError("true or false")
 
 
+_HOST = re.compile(r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?")
+
+
+def hosts(value: object) -> str:
+    """Names of hosts, with commas between; `*.` in front stands for everything below, `:443` behind for one port.
+
+    >>> hosts("PyPI.org, *.example.com:443"), hosts(["pypi.org", "example.com"])
+    ('pypi.org,*.example.com:443', 'pypi.org,example.com')
+    """
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, Sequence) or not all(isinstance(each, str) for each in listed):
+        raise ValueError(_HOSTS)
+    names = dict.fromkeys(each.strip().lower() for each in listed if each.strip())
+    if not names or not all(_HOST.fullmatch(name) for name in names):
+        raise ValueError(_HOSTS)
+    return ",".join(names)
+
+
+_HOSTS = "names of hosts with commas between, such as pypi.org,*.example.com"
+
+
 def or_none(parse: Parser) -> Parser:
     """Also accept "none", for without limit."""
 
@@ -204,6 +226,19 @@ class Config:
     )
     protect_claude_md: bool = _setting(
         True, truth, "true|false", "whether CLAUDE.md and CLAUDE.local.md, wherever they lie, are not the agent's to write"
+    )
+    sandbox: str = _setting(
+        "auto",
+        one_of("auto", "required", "off"),
+        "auto|required|off",
+        "the operating system's sandbox around the agent's commands: where it can be had, insisted on, or not at all",
+    )
+    sandbox_hosts: str | None = _setting(
+        "registry.npmjs.org,registry.yarnpkg.com,pypi.org,files.pythonhosted.org,"
+        "index.crates.io,static.crates.io,proxy.golang.org,sum.golang.org",
+        or_none(hosts),
+        "HOSTS",
+        'hosts that commands in the sandbox may reach, with commas between; "none" is no network',
     )
     guard: Mapping[str, Any] = field(default_factory=dict)
     """The `[guard]` table: what differs from the profile. It has neither flag nor variable."""

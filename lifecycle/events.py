@@ -93,6 +93,30 @@ class ConfigurationKept(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOn(Event):
+    """The agent's commands run in the operating system's sandbox. `hosts` are those that they can reach."""
+
+    name: ClassVar[str] = "sandbox_on"
+    hosts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxMissing(Event):
+    """There is no sandbox here, so the agent's commands run without one; `problem` says why, and what to do."""
+
+    name: ClassVar[str] = "sandbox_missing"
+    level: ClassVar[str] = "warning"
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOff(Event):
+    """The agent's commands run without a sandbox, because a setting says so."""
+
+    name: ClassVar[str] = "sandbox_off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpecificationChanged(Event):
     """`app_spec.txt` was created or replaced by the one given with this start."""
 
@@ -242,6 +266,17 @@ class ToolDenied(Event):
     session_id: str
     tool: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRefused(Event):
+    """A command in the sandbox asked for a host that it may not reach."""
+
+    name: ClassVar[str] = "host_refused"
+    level: ClassVar[str] = "warning"
+    session_id: str
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from lifecycle.processes import this_process
 from lifecycle.runtime.local import SystemChance, SystemClock
 from lifecycle.status import RunResult, Status, read_status, result_of
 from lifecycle.stopping import LocalStopFlag
-from lifecycle.taking import Request, Taken, take
+from lifecycle.taking import Request, Taken, take, tell_sandbox
 from lifecycle.watching import EventHub
 from lifecycle.work.context import Work, emit
 from lifecycle.workspace.spec import SpecChange, SpecComparison, compare_spec, ensure_workable, install_spec
@@ -203,6 +203,7 @@ class SessionManager:
         driver, facts = opened.driver, opened.driver.facts
         self._is_spec_due = self._spec is not None
         if driver.is_under_way:
+            tell_sandbox(opened)
             if driver.state in (State.DETECT, State.CONTINUE):
                 await self._install_spec(opened)  # later, when the session that goes on is over
             if prompt is not None and not await _is_asked_already(opened, prompt):
@@ -222,6 +223,7 @@ class SessionManager:
             observation = begin(
                 self._request.chance.run_id(), at=now, limits=opened.limits, sessions=sessions, prompt=prompt
             )
+        tell_sandbox(opened)
         await self._install_spec(opened, observation.facts.run_id)
         await self._note_start(opened, observation.facts.run_id)
         await driver.start(observation)
@@ -264,6 +266,7 @@ class SessionManager:
             "process": this_process().to_record(),
             "file": to_record(opened.file.values),
             "given": to_record({**self._request.from_environment.values, **self._request.given.values}),
+            "sandbox": None if opened.sandbox is None else opened.sandbox.to_record(),
         }
         await opened.ports.journal.note(
             Note(kind=NoteKind.STARTED, at=self._request.clock.now(), data=data, run_id=run_id)

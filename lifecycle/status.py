@@ -32,6 +32,7 @@ class Status:
         resume_at: when the wait ends, in CONTINUE.
         detail: why it stopped or waits, for people.
         salvages: the git references that keep uncommitted work of sessions, oldest first.
+        sandbox: what the newest start decided: `{"mode", "on", "problem"}`; None where nobody asked for one.
     """
 
     state: str
@@ -46,6 +47,7 @@ class Status:
     resume_at: float | None = None
     detail: str = ""
     salvages: tuple[str, ...] = ()
+    sandbox: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document that `lifecycle status --json` prints."""
@@ -64,6 +66,7 @@ class Status:
             else {"pid": owned_by.pid, "host": owned_by.host, "since": owned_by.since},
             "resume_at": None if self.resume_at is None else to_iso(self.resume_at),
             "salvages": list(self.salvages),
+            "sandbox": None if self.sandbox is None else dict(self.sandbox),
         }
 
 
@@ -157,6 +160,7 @@ async def read_status(journal: Journal, owned_by: Owner | None) -> Status:
     session = facts.session if facts.session and _is_meant(last) else None
     spent = await journal.spent(facts.run_id)
     salvaged = await journal.notes(kind=NoteKind.SALVAGED)
+    starts = await journal.notes(kind=NoteKind.STARTED, run_id=facts.run_id)
     return Status(
         state=last.dest,
         run_id=facts.run_id,
@@ -170,6 +174,7 @@ async def read_status(journal: Journal, owned_by: Owner | None) -> Status:
         resume_at=facts.resume_at,
         detail=describe(facts),
         salvages=tuple(dict.fromkeys(str(note.data["ref"]) for note in salvaged if note.data.get("ref"))),
+        sandbox=starts[-1].data.get("sandbox") if starts else None,
     )
 
 

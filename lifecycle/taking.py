@@ -5,15 +5,17 @@ Nothing is touched before the lock is ours, and nothing runs before what a dead 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lifecycle.agent.sandbox import Sandbox, Sandboxed, choose_sandbox
 from lifecycle.config import FILE_NAME, Config, Layer, from_file, layer, resolve
 from lifecycle.driver import Driver
 from lifecycle.errors import ConfigurationError
-from lifecycle.events import ConfigurationKept, LeftoversReaped
+from lifecycle.events import ConfigurationKept, LeftoversReaped, SandboxMissing, SandboxOff, SandboxOn
 from lifecycle.journal.location import JOURNAL_NAME, state_directory, state_environment
 from lifecycle.journal.lock import acquire
 from lifecycle.journal.notes import NoteKind
@@ -32,7 +34,13 @@ from lifecycle.ports import (
     Workspace,
 )
 from lifecycle.processes import ProcessIdentity
-from lifecycle.runtime.local import local_agent, local_prompts, local_verifier, local_workspace
+from lifecycle.runtime.local import (
+    local_agent,
+    local_confinement,
+    local_prompts,
+    local_verifier,
+    local_workspace,
+)
 from lifecycle.work.context import Work, emit
 from lifecycle.workspace.spec import ensure_project_dir
 from states.definition import Definition
@@ -40,7 +48,7 @@ from states.facts import Limits
 from states.new import is_suspended
 from states.vocabulary import SessionId, State
 
-__all__ = ["Request", "Taken", "file_as_journalled", "take"]
+__all__ = ["Request", "Taken", "file_as_journalled", "take", "tell_sandbox"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,7 @@ class Taken:
     Attributes:
         limits: the effective ones; a host may change the delay.
         file: the configuration file's layer that counts, as it is journalled.
+        sandbox: what this start decided about it; None where a host's own agent has not said.
     """
 
     state_dir: Path
@@ -89,6 +98,8 @@ class Taken:
     file: Layer
     ports: Ports
     driver: Driver
+    sandbox: Sandbox | None
+    is_sandbox_told: bool = False
 
 
 async def take(request: Request, closing: AsyncExitStack) -> Taken:
@@ -96,7 +107,8 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
 
     Raises:
         ProjectInvalid: the directory is none.
-        ConfigurationError: the configuration file is wrong, and no run goes on that began without its fault.
+        ConfigurationError: the configuration file is wrong, and no run goes on that began without its fault; or the
+            sandbox is required, and there can be none.
         ProjectBusy: another manager has it; nothing was touched.
         JournalUnavailable, JournalCorrupt, JournalForeign: the record cannot be used.
     """
@@ -105,6 +117,7 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
     state_dir = _state_dir(request, written)
     if error is not None and not (state_dir / JOURNAL_NAME).exists():
         raise error
+    sandbox = await _sandbox(request, written, None)
     closing.enter_context(acquire(state_dir, request.project_dir))
     journal = await _open_journal(request, state_dir, closing)
     journalled = None if request.config_file else await file_as_journalled(journal)
@@ -112,7 +125,8 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
         raise error
     file = journalled or written
     config = resolve(request.given, request.from_environment, file)
-    ports = _bind(request, journal, state_dir, config)
+    sandbox = await _sandbox(request, file, sandbox)
+    ports = _bind(request, journal, state_dir, config, sandbox)
     driver = Driver(
         ports,
         limits=config.limits,
@@ -122,7 +136,7 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
         definition=request.definition,
     )
     await driver.load()
-    taken = Taken(state_dir, config.limits, file, ports, driver)
+    taken = Taken(state_dir, config.limits, file, ports, driver, sandbox)
     await _reap(taken)
     if journalled is not None:
         _tell_difference(taken, written)
@@ -165,18 +179,33 @@ async def file_as_journalled(journal: Journal) -> Layer | None:
     return None
 
 
-def _bind(request: Request, journal: Journal, state_dir: Path, config: Config) -> Ports:
+async def _sandbox(request: Request, file: Layer, decided: Sandbox | None) -> Sandbox | None:
+    """What this start does about the sandbox; once it is decided, only another mode is a reason to decide anew."""
+    if request.agent is not None:
+        return request.agent.sandbox if isinstance(request.agent, Sandboxed) else None
+    layers = (request.given, request.from_environment, file)
+    config = resolve(*layers)
+    source = next((each.sources["sandbox"] for each in layers if "sandbox" in each.sources), "sandbox")
+    hosts = config.sandbox_hosts or ""
+    if decided is not None and decided.mode == config.sandbox:
+        return replace(decided, hosts=hosts if decided.is_on else "")
+    return await asyncio.to_thread(choose_sandbox, config.sandbox, request.project_dir, hosts=hosts, source=source)
+
+
+def _bind(request: Request, journal: Journal, state_dir: Path, config: Config, sandbox: Sandbox | None) -> Ports:
     project_dir = request.project_dir
+    is_confined = sandbox is not None and sandbox.is_on
+    confinement = local_confinement(project_dir, state_dir, config) if is_confined else None
     return Ports(
         clock=request.clock,
         chance=request.chance,
         journal=journal,
         workspace=request.workspace or local_workspace(project_dir, config),
-        agent=request.agent or local_agent(project_dir, state_dir, config, request.clock),
+        agent=request.agent or local_agent(project_dir, state_dir, config, request.clock, confinement),
         prompts=request.prompts or local_prompts(config),
         stop=request.stop,
         observers=request.observers,
-        verifier=request.verifier or local_verifier(project_dir, config),
+        verifier=request.verifier or local_verifier(project_dir, config, confinement),
     )
 
 
@@ -197,6 +226,21 @@ async def _reap(taken: Taken) -> None:
         now = taken.ports.clock.now()
         await journal.note(Note(kind=NoteKind.AGENT_REAPED, at=now, data={"processes": count}, run_id=run_id))
         emit(taken.ports, LeftoversReaped(at=now, run_id=run_id, processes=count))
+
+
+def tell_sandbox(taken: Taken) -> None:
+    """Say once, when a run is driven, whether the agent's commands run in a sandbox."""
+    if taken.sandbox is None or taken.is_sandbox_told:
+        return
+    taken.is_sandbox_told = True
+    now, facts = taken.ports.clock.now(), taken.driver.facts
+    run_id = facts.run_id if facts else None
+    if taken.sandbox.is_on:
+        emit(taken.ports, SandboxOn(at=now, run_id=run_id, hosts=taken.sandbox.hosts))
+    elif taken.sandbox.problem:
+        emit(taken.ports, SandboxMissing(at=now, run_id=run_id, problem=taken.sandbox.problem))
+    else:
+        emit(taken.ports, SandboxOff(at=now, run_id=run_id))
 
 
 def _tell_difference(taken: Taken, written: Layer) -> None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lifecycle.agent.confinement import Confinement
 from lifecycle.agent.gate import HOOK_TIMEOUT_S, Gate
 from lifecycle.agent.leash_control import SESSION_MARKER
 from lifecycle.agent.rules import TOOLS
+from lifecycle.agent.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, HookMatcher
@@ -52,6 +54,8 @@ class AgentSettings:
         mcp_servers: a host's own servers by name, as claude-agent-sdk takes them; no others are ever started.
         host_tools: the tools of those servers that the agent may use, by full name: `mcp__SERVER__TOOL`. They pass the
             gate like any other, and run in the host: what they may do is the host's to say.
+        confinement: the walls that Bash runs within, or None for none.
+        sandbox: the decision that this follows from, for the record; None where nobody decided.
     """
 
     model: str = "claude-sonnet-4-5-20250929"
@@ -66,6 +70,8 @@ class AgentSettings:
     protect_claude_md: bool = True
     mcp_servers: Mapping[str, Any] = field(default_factory=dict)
     host_tools: tuple[str, ...] = ()
+    confinement: Confinement | None = None
+    sandbox: Sandbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ def session_options(
         skills=[],
         # A prompt holds text from the project; `@/etc/passwd` in it must stay text.
         verbatim_prompts=True,
-        system_prompt={"type": "preset", "preset": "claude_code", "append": UNATTENDED},
+        system_prompt={"type": "preset", "preset": "claude_code", "append": _told(settings.confinement)},
         hooks=_hooks(gate),
         # Every piece of the stream is a sign of life for the watchdog, and tells usage before a message is whole.
         include_partial_messages=True,
@@ -164,6 +170,19 @@ UNATTENDED: Final = (
     "finished and saved. Work only inside the project directory. Commands must end by themselves: start servers in "
     "the background with their output redirected to a file, and stop them before you finish."
 )
+
+WALLED: Final = (
+    " Commands run in a sandbox: they write in the project and in /tmp and nowhere else, so install packages in the "
+    "project (node_modules, a virtual environment). git's configuration and hooks in .git are read-only; commits need "
+    "no identity. Servers are reached on localhost from any command of this session, and from nowhere else. Of other "
+    "hosts, only these can be reached: {hosts}."
+)
+
+
+def _told(confinement: Confinement | None) -> str:
+    if confinement is None:
+        return UNATTENDED
+    return UNATTENDED + WALLED.format(hosts=", ".join(confinement.hosts) or "none")
 
 
 def _hooks(gate: Gate) -> dict[HookEvent, list[HookMatcher]]:

@@ -13,7 +13,8 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -29,10 +30,13 @@ from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.prompt_library import PromptLibrary
 from lifecycle.agent.protection import nothing_protected
 from lifecycle.agent.rules import TOOLS, Rule, ToolCall, Verdict, files_inside, only_tools
+from lifecycle.agent.sandbox import Sandbox
+from lifecycle.agent.sandbox_proof import SandboxProof, prove_sandbox
 from lifecycle.agent.session import AgentProcess
+from lifecycle.agent.shell import agent_shell
 from lifecycle.agent.summary import summary
 from lifecycle.errors import AgentFailed
-from lifecycle.events import ToolDenied, ToolStarted
+from lifecycle.events import HostRefused, ToolDenied, ToolStarted
 from lifecycle.guard.audit import AUDIT_NAME, AuditLog
 from lifecycle.guard.decisions import AuditSink, Decision
 from lifecycle.guard.protected import protection
@@ -80,6 +84,11 @@ class SdkAgent:
         self._state_dir = settings.state_dir
         self._proven: set[Proof] = set()
 
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What was decided about it, for the record."""
+        return self._settings.sandbox
+
     async def run(self, task: AgentTask, log: SessionLog, stop: StopFlag) -> Outcome:
         """Work on the task until its turn is over, however that ends. See the port.
 
@@ -124,9 +133,27 @@ class SdkAgent:
         wrapper = write_wrapper(self._directory(), cli_path)
         # A second of importing, off the event loop.
         await asyncio.to_thread(importlib.import_module, "claude_agent_sdk")
-        broken = await self._prove(cli_path, stop, self._recorder(replace(task, run_id=None), redact))
-        if broken is not None:
-            return broken
+        # At once: each takes a second of waiting for the CLI, once per version of it.
+        record = self._recorder(replace(task, run_id=None), redact)
+        proving = (self._prove(cli_path, stop, record), self._prove_sandbox(cli_path, stop))
+        for broken in await asyncio.gather(*proving, return_exceptions=True):
+            if isinstance(broken, BaseException):
+                raise broken
+            if broken is not None:
+                return broken
+        async with self._shell(task, log) as settings:
+            return await self._legs(task, log, stop, redact, settings, wrapper)
+
+    async def _legs(
+        self,
+        task: AgentTask,
+        log: SessionLog,
+        stop: StopFlag,
+        redact: Callable[[str], str],
+        settings: AgentSettings,
+        wrapper: Path,
+    ) -> Evidence:
+        """Begin the conversation or take it up, or the other way about where the CLI says so."""
         is_resumption = task.may_resume
         for _ in range(STARTS_MAX):
             errand = Errand(
@@ -141,7 +168,7 @@ class SdkAgent:
                 time_left_s=task.time_left_s,
             )
             gate = self._gate(task, log, redact)
-            process = AgentProcess(self._settings, errand, gate, log, now=self._now, redact=redact)
+            process = AgentProcess(settings, errand, gate, log, now=self._now, redact=redact)
             evidence = await process.run(stop)
             if is_resumption and is_unknown_conversation(evidence):
                 is_resumption = False  # killed before the first prompt arrived: nothing was lost
@@ -150,6 +177,23 @@ class SdkAgent:
             else:
                 break
         return evidence
+
+    @asynccontextmanager
+    async def _shell(self, task: AgentTask, log: SessionLog) -> AsyncIterator[AgentSettings]:
+        """The settings for one task: its commands get a shell that keeps the key from them, within walls if so set."""
+        settings = self._settings
+        told: set[tuple[str, int]] = set()
+
+        def refused(host: str, port: int) -> None:
+            if (host, port) in told:
+                return
+            told.add((host, port))
+            log.happened(HostRefused(at=self._now(), session_id=task.session_id, host=host, port=port))
+
+        environment = {**os.environ, **settings.env}
+        arguments = (settings.confinement, self._directory(), task.session_id, environment, refused)
+        async with agent_shell(*arguments) as shell:
+            yield replace(settings, env={**settings.env, **shell})
 
     async def _prove(
         self, cli_path: Path, stop: StopFlag, record: Callable[[ToolCall, Verdict], None]
@@ -162,6 +206,19 @@ class SdkAgent:
         broken = await prove_gate(self._settings, cli_path, stop, record)
         if broken is None:
             self._proven.add(proof)
+            proof.keep(place)
+        return broken
+
+    async def _prove_sandbox(self, cli_path: Path, stop: StopFlag) -> Evidence | None:
+        """Make sure that commands run within the walls, where there are any; None when they do."""
+        if self._settings.confinement is None:
+            return None
+        proof = SandboxProof.wanted(cli_path)
+        place = self._settings.proof_dir or self._directory()
+        if proof.is_kept(place):
+            return None
+        broken = await prove_sandbox(self._settings, cli_path, stop)
+        if broken is None:
             proof.keep(place)
         return broken
 

@@ -72,20 +72,29 @@ _NO_COST: Final = "             (what a real model's tokens would have cost; not
 async def _drive(directory: Path, settings: Mapping[str, Any], log: EventLog) -> Driven:
     from lifecycle.agent.command_rule import commands_by
     from lifecycle.agent.options import AgentSettings
+    from lifecycle.agent.sandbox import SandboxMode, choose_sandbox
     from lifecycle.agent.sdk_agent import SdkAgent
     from lifecycle.cli.driving import drive
+    from lifecycle.config import Config
     from lifecycle.journal.location import state_directory
     from lifecycle.manager import SessionManager
     from lifecycle.offline import ModelServer
     from lifecycle.offline.demo import DEMO_SPEC, demo_scenario
+    from lifecycle.runtime.local import local_confinement
 
     # The person's settings are for their own projects: of those only the place of the record counts here.
     environment = {name: os.environ[name] for name in _PLACES if name in os.environ}
     own_state = state_directory(directory, settings.get("state_dir"), environment)
+    # Walls like any run's, without a host in them: the demo needs no network.
+    sandbox = choose_sandbox(SandboxMode.AUTO, directory)
+    walls = local_confinement(directory, own_state, Config(sandbox_hosts=None)) if sandbox.is_on else None
     async with ModelServer(demo_scenario()) as server:
         agent = SdkAgent(
             AgentSettings(
-                env=_agent_environment(server.environment(), own_state / "claude"), state_dir=own_state
+                env=_agent_environment(server.environment(), own_state / "claude"),
+                state_dir=own_state,
+                confinement=walls,
+                sandbox=sandbox,
             ),
             directory,
             rules=[commands_by("standard", directory)],

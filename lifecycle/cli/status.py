@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -61,6 +62,8 @@ def _words(found: Status) -> list[str]:
         rows.append(("cost", f"${found.cost_usd:.2f}"))
     if found.resume_at is not None:
         rows.append(("next", _local(found.resume_at)))
+    if found.sandbox is not None:
+        rows.append(("sandbox", _sandbox(found.sandbox)))
     rows += [("salvaged", ref) for ref in found.salvages]
     rows.append(("manager", _owner(found)))
     return [f"{name:<9} {value}" for name, value in rows]
@@ -86,6 +89,12 @@ def _state(found: Status) -> str:
         return f"{found.state}: no run yet; begin one with `lifecycle run`"
     reason = f": {found.stop_reason.replace('_', ' ')}" if found.stop_reason else ""
     return f"{found.state}{reason}{f' ({found.detail})' if found.detail else ''}"
+
+
+def _sandbox(told: Mapping[str, Any]) -> str:
+    if told["on"]:
+        return "on"
+    return f"NONE: {told['problem']}" if told["problem"] else "off, as set"
 
 
 def _owner(found: Status) -> str:

@@ -1,4 +1,4 @@
-"""The machine: Python, the agent's program, the account, git, the sandbox's tools, room on the disk."""
+"""The machine: Python, the agent's program, the account, git, the sandbox, room on the disk."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from lifecycle.agent.cli_path import find_cli
 from lifecycle.agent.credentials import CREDENTIAL_VARIABLES, has_credentials
+from lifecycle.agent.sandbox import sandbox_problem
 from lifecycle.doctor.finding import Finding, Verdict, examined
 from lifecycle.errors import AgentFailed
 
@@ -43,7 +44,7 @@ def machine(environment: Mapping[str, str], cwd: Path) -> tuple[Finding, ...]:
         *examined("agent", lambda: _agent(environment)),
         *examined("credentials", lambda: _credentials(environment)),
         *examined("git", lambda: _git(environment, cwd)),
-        *examined("sandbox", _sandbox),
+        *examined("sandbox", lambda: _sandbox(environment)),
     )
 
 
@@ -139,18 +140,14 @@ def _is_configured(key: str, variable: str, environment: Mapping[str, str], cwd:
     return bool((_said(["git", "config", "--get", key], environment, cwd) or "").strip())
 
 
-def _sandbox() -> Iterator[Finding]:
-    if not sys.platform.startswith("linux"):
+def _sandbox(environment: Mapping[str, str]) -> Iterator[Finding]:
+    problem = sandbox_problem(search_path=environment.get("PATH"))
+    if not problem:
+        yield Finding("sandbox", Verdict.OK, "one was made, and it held")
         return
-    missing = [package for program, package in _SANDBOX if shutil.which(program) is None]
-    if missing:
-        found = f"{' and '.join(missing)} not installed: the agent's commands run without an OS sandbox"
-        yield Finding("sandbox", Verdict.NOTE, found, f"on Debian and Ubuntu: apt install {' '.join(missing)}")
-    else:
-        yield Finding("sandbox", Verdict.OK, "bubblewrap and socat are there")
-
-
-_SANDBOX: Final = (("bwrap", "bubblewrap"), ("socat", "socat"))
+    # The same trial that a run makes; whether it can do without is the person's setting.
+    found, _, advice = problem.partition("; ")
+    yield Finding("sandbox", Verdict.NOTE, f"none: {found}; the agent's commands run without one", advice)
 
 
 def _said(command: list[str], environment: Mapping[str, str], cwd: Path | None = None) -> str | None:

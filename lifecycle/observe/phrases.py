@@ -174,6 +174,15 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
         _named(events.Recovered, lambda told: f"taking up {told['state']} again, in which a manager ended"),
         _named(events.LeftoversReaped, lambda told: f"ended {told['processes']} processes of a dead manager"),
         _named(events.StopRequested, lambda told: f"stop requested by {told['by']}: saving first"),
+        _named(
+            events.SandboxOn,
+            lambda told: f"sandbox: commands write in the project only and reach {told['hosts'] or 'no host'}",
+        ),
+        _named(
+            events.SandboxMissing,
+            lambda told: f"NO SANDBOX: commands can write and read whatever you can, and reach any host: {told['problem']}",
+        ),
+        _named(events.SandboxOff, lambda told: "no sandbox, as set: commands can do whatever you can"),
         _named(events.SpecificationChanged, lambda told: f"app_spec.txt {told['change']}"),
         _named(
             events.FeatureListRestored,
@@ -202,6 +211,7 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
         _named(events.AgentStarted, _started),
         _named(events.ToolStarted, lambda told: f"  {told['tool']}  {told['summary']}"),
         _named(events.ToolDenied, lambda told: f"  {told['tool']} refused: {told['reason']}"),
+        _named(events.HostRefused, lambda told: f"  {told['host']}:{told['port']} refused: not among sandbox_hosts"),
         _named(events.Said, lambda told: f"  {told['text']}"),
         _named(events.TurnUsed, _used),
         _named(events.RequestRetried, _retried),

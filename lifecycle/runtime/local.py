@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from states.vocabulary import RunId, SessionId
 
 if TYPE_CHECKING:
+    from lifecycle.agent.confinement import Confinement
     from lifecycle.config import Config
-    from lifecycle.ports import Agent, Clock, Prompts, Verifier, Workspace
+    from lifecycle.ports import Agent, Clock, Prompts, StopFlag, Verdict, Verifier, Workspace
 
 _LONGEST_SLEEP_S = 30.0
 """The wall clock can be set, and a laptop can sleep: look at it again at least this often."""
@@ -54,21 +55,57 @@ def local_workspace(project_dir: Path, config: Config) -> Workspace:
     return ProjectWorkspace(project_dir, keeps_appended=config.appended_features == "keep")
 
 
-def local_verifier(project_dir: Path, config: Config) -> Verifier | None:
-    """The person's verification command on the agent's leash; None where there is none."""
+def local_confinement(project_dir: Path, state_dir: Path, config: Config) -> Confinement:
+    """The sandbox's walls around this project: no project's record is within them, nor this person's credentials."""
+    from lifecycle.agent.confinement import Confinement, hidden_places
+
+    project, state = Path(os.path.realpath(project_dir)), Path(os.path.realpath(state_dir))
+    # Where the records share a directory with everything else of a person, only this one can be hidden.
+    is_home = Path(os.path.realpath(os.path.expanduser("~"))).is_relative_to(state.parent)
+    return Confinement(
+        project,
+        state / "scratch",
+        hidden=(state if is_home else state.parent, *hidden_places(os.environ, project)),
+        sealed=(".claude", "lifecycle.toml", *(("CLAUDE.md", "CLAUDE.local.md") if config.protect_claude_md else ())),
+        hosts=tuple(config.sandbox_hosts.split(",")) if config.sandbox_hosts else (),
+    )
+
+
+def local_verifier(project_dir: Path, config: Config, confinement: Confinement | None = None) -> Verifier | None:
+    """The person's verification command on the agent's leash and within its walls; None where there is none."""
     if config.verify_command is None:
         return None
     from lifecycle.agent.leash_control import SESSION_MARKER, leashed
     from lifecycle.workspace.verification import CommandVerifier
 
-    return CommandVerifier(
+    verifier = CommandVerifier(
         config.verify_command,
         project_dir,
         timeout_s=config.verify_timeout,
-        on_leash=leashed,
-        environment=os.environ,
+        on_leash=leashed if confinement is None else lambda command: leashed(confinement.walls(command)),
+        environment=os.environ if confinement is None else {**os.environ, **confinement.environment()},
         marker=SESSION_MARKER,
     )
+    return verifier if confinement is None else _WalledVerifier(verifier, confinement)
+
+
+class _WalledVerifier:
+    """A verifier whose command cannot make what it must not write either."""
+
+    def __init__(self, verifier: Verifier, confinement: Confinement) -> None:
+        self._verifier = verifier
+        self._confinement = confinement
+
+    async def verify(self, session_id: SessionId, stop: StopFlag) -> Verdict:
+        from lifecycle.agent.placeholders import Placeholders
+
+        self._confinement.prepare()
+        placeholders = Placeholders(self._confinement)
+        placeholders.put()
+        try:
+            return await self._verifier.verify(session_id, stop)
+        finally:
+            placeholders.take_away()
 
 
 def local_prompts(config: Config) -> Prompts:
@@ -78,7 +115,9 @@ def local_prompts(config: Config) -> Prompts:
     return PromptLibrary(config.prompts_dir)
 
 
-def local_agent(project_dir: Path, state_dir: Path, config: Config, clock: Clock) -> Agent:
+def local_agent(
+    project_dir: Path, state_dir: Path, config: Config, clock: Clock, confinement: Confinement | None = None
+) -> Agent:
     """The coding agent behind claude-agent-sdk, which is imported when the first session starts."""
     from lifecycle.agent.command_rule import commands_by
     from lifecycle.agent.options import AgentSettings
@@ -92,6 +131,7 @@ def local_agent(project_dir: Path, state_dir: Path, config: Config, clock: Clock
         state_dir=state_dir,
         proof_dir=state_dir.parent,  # once for all projects of this person
         protect_claude_md=config.protect_claude_md,
+        confinement=confinement,
     )
     profile = fence_of(config)
     rules = [] if profile is None else [commands_by(profile, project_dir)]

@@ -81,6 +81,7 @@ class Bench:
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "LIFECYCLE_CONTINUE_DELAY": "0.1",
+            "LIFECYCLE_SANDBOX": "off",  # the agent waits for a file that lies outside of the project
             **self.server.environment(),
             **more,
         }

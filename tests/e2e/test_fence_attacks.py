@@ -90,6 +90,7 @@ class Stage:
             "HOME": str(self.root / "home"),
             "LIFECYCLE_STATE_DIR": str(self.root / "state"),
             "LIFECYCLE_CONTINUE_DELAY": "0.05",
+            "LIFECYCLE_SANDBOX": "off",  # what the fence lets through is undone without walls, too
             **(server.environment() if server else {}),
         }
         return subprocess.run(

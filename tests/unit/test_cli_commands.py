@@ -214,7 +214,7 @@ def test_a_project_without_a_record_is_new_and_nothing_is_made(say: Say, project
     assert (status, err) == (0, "")
     assert json.loads(out) == {
         "state": "NEW", "run_id": None, "stop_reason": None, "iteration": 0, "session": None, "features": None,
-        "cost_usd": 0.0, "owner": None, "resume_at": None, "salvages": [],
+        "cost_usd": 0.0, "owner": None, "resume_at": None, "salvages": [], "sandbox": None,
     }  # fmt: skip
     assert say("history", project, "--json") == (0, "", "")
     assert say("history", project)[1].startswith("no run yet")

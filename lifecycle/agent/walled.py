@@ -1,0 +1,175 @@
+"""One session's world within the sandbox's walls: made, served, and torn down with everything in it.
+
+Owns the order in which it comes to life, and its end: it hangs on a leash of its own, so that it falls when the manager
+dies, by whatever means. What the walls are is `confinement`'s, what happens within is `sandbox_inside`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from lifecycle.agent.confinement import Confinement
+from lifecycle.agent.leash_control import SESSION_MARKER, leashed
+from lifecycle.agent.placeholders import Placeholders
+from lifecycle.agent.sandbox_proxy import HostProxy
+from lifecycle.errors import AgentFailed
+from lifecycle.redaction import without_credentials
+from states.vocabulary import SessionId
+
+__all__ = ["Walled"]
+
+
+class Walled:
+    """A context manager: inside, the world is there, and commands that are sent to `socket_path` run in it.
+
+    Args:
+        session_id: what its processes are known by, with a suffix: they must not be taken for the agent itself.
+        environment: of the manager. Credentials are taken out before anything within can see it.
+        refused: told of each host and port that a command asked for and may not reach.
+
+    Raises:
+        AgentFailed: on entering: there is no making it.
+    """
+
+    def __init__(
+        self,
+        confinement: Confinement,
+        session_id: SessionId,
+        environment: Mapping[str, str],
+        refused: Callable[[str, int], None] = lambda host, port: None,
+    ) -> None:
+        self._confinement = confinement
+        self._environment = {**without_credentials(environment), SESSION_MARKER: f"{session_id}{SUFFIX}"}
+        self._placeholders = Placeholders(confinement)
+        self._proxy = HostProxy(confinement.hosts, environment, refused)
+        self._process: asyncio.subprocess.Process | None = None
+        # Short, because a socket's path must be; and not within the walls, where /tmp is another one.
+        self.directory = Path(tempfile.mkdtemp(prefix="lifecycle-walls-"))
+        self.socket_path = self.directory / "shell"
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Patterns of what is there only for the walls' sake, and which git must not see."""
+        return self._placeholders.ignored
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except (OSError, TimeoutError) as error:
+            await self._stop()
+            raise AgentFailed(f"the sandbox cannot be made: {error}") from error
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        self._confinement.prepare()
+        self._placeholders.put()
+        ours, theirs = socket.socketpair()
+        with ours, theirs, socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(self.socket_path))
+            listening.listen(64)
+            inside = [sys.executable, "-I", "-S", str(_INSIDE), str(listening.fileno()), str(theirs.fileno()), str(PROXY_PORT)]
+            self._process = await self._started(inside, (listening.fileno(), theirs.fileno()))
+            ours.setblocking(False)
+            await self._proxy.start(await self._door(ours))
+
+    async def _started(self, inside: Sequence[str], descriptors: Sequence[int]) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *leashed(self._confinement.walls(inside)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=self._environment,
+            cwd=self._confinement.project_dir,
+            pass_fds=descriptors,
+        )
+
+    async def _door(self, control: socket.socket) -> socket.socket:
+        """The listening socket on the loopback within, as it is handed out when all is ready."""
+        process = self._process
+        assert process is not None, "it was started"
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(control, readable.set)
+        waiting = [asyncio.ensure_future(process.wait()), asyncio.ensure_future(readable.wait())]
+        try:
+            await asyncio.wait(waiting, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            loop.remove_reader(control)
+            for each in waiting:
+                each.cancel()
+        if not readable.is_set():
+            raise OSError(await self._last_words())
+        _, descriptors, _, _ = socket.recv_fds(control, 16, 1)
+        if not descriptors:
+            raise OSError(await self._last_words())
+        return socket.socket(fileno=descriptors[0])
+
+    async def _last_words(self) -> str:
+        process = self._process
+        assert process is not None
+        assert process.stderr is not None, "it is a pipe"
+        self._kill()
+        with contextlib.suppress(TimeoutError):
+            said = await asyncio.wait_for(process.stderr.read(WORDS_MAX_BYTES), STOP_TIMEOUT_S)
+            if said.strip():
+                return said.decode(errors="replace").strip().splitlines()[-1]
+        return "it did not get ready"
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+
+    async def _stop(self) -> None:
+        """Let the walls fall, whoever cancels meanwhile. The signal goes out before anything is awaited."""
+        self._kill()
+        ending, was_cancelled = asyncio.ensure_future(self._ended()), False
+        while not ending.done():
+            try:
+                await asyncio.wait({ending})
+            except asyncio.CancelledError:
+                was_cancelled = True
+        self._placeholders.take_away()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        ending.result()
+        if was_cancelled:
+            raise asyncio.CancelledError
+
+    async def _ended(self) -> None:
+        await self._proxy.close()
+        if self._process is None:
+            return
+        waiting = asyncio.ensure_future(self._process.wait())
+        await asyncio.wait({waiting}, timeout=STOP_TIMEOUT_S)
+        if not waiting.done():
+            self._process.kill()  # the leash's lower link sees to the rest
+            await waiting
+
+
+PROXY_PORT: Final = 3128
+"""On the loopback within, which nobody else uses: what a proxy is commonly expected at."""
+
+SUFFIX: Final = "+sandbox"
+START_TIMEOUT_S: Final = 15.0
+STOP_TIMEOUT_S: Final = 3.0
+WORDS_MAX_BYTES: Final = 4096
+_INSIDE: Final = Path(__file__).with_name("sandbox_inside.py").absolute()
