@@ -233,9 +233,9 @@ def _counters(counters: Counters, limits: Limits) -> Counters:
         sessions=min(counters.sessions, most),
         failures=min(counters.failures, limits.max_failures or 0),
         stalled=min(counters.stalled, limits.stall_after or 0),
-        # They set how long a backoff is, and none is longer than a run. From here the next kill is the first that is
-        # not forgiven, and anything else starts anew: both sides are seen.
-        retries=KILLS_FORGIVEN,
+        # They set how long a backoff is, and none is longer than a run. The first kill is forgiven, and the next one is
+        # the first that is not: both sides are seen.
+        retries=KILLS_FORGIVEN if counters.retries else 0,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -54,9 +55,9 @@ class Walled:
         self._placeholders = Placeholders(confinement)
         self._proxy = HostProxy(confinement.hosts, environment, refused)
         self._process: asyncio.subprocess.Process | None = None
-        # Short, because a socket's path must be; and not within the walls, where /tmp is another one.
-        self.directory = Path(tempfile.mkdtemp(prefix="lifecycle-walls-"))
-        self.socket_path = self.directory / "shell"
+        # Not within the walls, where /tmp is another one.
+        self.directory = _socket_directory()
+        self.socket_path = self.directory / SOCKET_NAME
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -164,6 +165,18 @@ class Walled:
             self._process.kill()  # the leash's lower link sees to the rest
             await waiting
 
+
+def _socket_directory() -> Path:
+    """A new directory; in /tmp when TMPDIR is so deep that a socket's path in it would be too long."""
+    deepest = Path(tempfile.gettempdir(), f"{PREFIX}12345678", SOCKET_NAME)
+    fits = len(os.fsencode(deepest)) <= SOCKET_PATH_MAX_BYTES
+    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=None if fits else "/tmp"))  # noqa: S108  # private: mode 0700
+
+
+PREFIX: Final = "lifecycle-walls-"
+SOCKET_NAME: Final = "shell"
+SOCKET_PATH_MAX_BYTES: Final = 107
+"""Linux has 108 for it, with the zero behind it."""
 
 PROXY_PORT: Final = 3128
 """On the loopback within, which nobody else uses: what a proxy is commonly expected at."""

@@ -37,6 +37,8 @@ def _value(value: object) -> str:
     """As TOML has it: a number where it is one, else a text."""
     if value is None:
         return '"none"'
+    if isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, int):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["check_second_reading", "names_seen"]
 
 _LITERAL = re.compile(r"[A-Za-z_./][A-Za-z0-9_./+-]*\Z")
+_NEGATED_LOOP = re.compile(r"![ \t]+(?=for[ \t]*\(\()")
 _HERE_DOCUMENT = re.compile(r"<<(?!<)")
 # Words that the other grammar takes for programs: keywords in places that it does not know.
 _KEYWORDS = names(
@@ -42,7 +43,10 @@ def check_second_reading(text: str, judged: AbstractSet[str]) -> None:
         return
     unseen = _unseen(text, judged)
     if unseen and "\\\n" in text:  # the other parser does not join names across a backslash-newline
-        unseen = _unseen(text.replace("\\\n", ""), judged)
+        text = text.replace("\\\n", "")
+        unseen = _unseen(text, judged)
+    if unseen and _NEGATED_LOOP.search(text):  # where the other parser takes the sums for commands
+        unseen = _unseen(_NEGATED_LOOP.sub("", text), judged)
     if unseen:
         raise Refused(
             "syntax.second-reading",

@@ -165,6 +165,14 @@ class WorkspaceConformance:
         check = await workspace.compare_features(kept)
         assert (len(check.claimed), len(check.regressed), len(check.appended)) == (1, 1, 1)
 
+    # --- what a person wrote ---------------------------------------------------------------------------------
+
+    async def test_a_persons_file_is_read_back_as_it_was_put(self, workspace: Workspace) -> None:
+        for name, content in (await workspace.persons_files()).items():
+            assert content is None
+            assert await workspace.restore_persons_file(name, b"a person's words\n") is None
+            assert (await workspace.persons_files())[name] == b"a person's words\n"
+
     # --- what a session leaves -------------------------------------------------------------------------------
 
     async def test_a_session_that_left_no_notes_gets_one_entry_also_when_it_is_asked_for_twice(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from lifecycle.workspace.feature_schema import Misfit, check_unicode, feature_of, may_hold_half_a_character
+from lifecycle.workspace.feature_schema import Misfit, feature_of, halved, may_hold_half_a_character
 from lifecycle.workspace.features import Feature
 from lifecycle.workspace.json_places import elements
 
@@ -78,10 +78,11 @@ def _objects(text: str, start: int) -> list[object]:
 
 def _features(items: list[object], *, has_escapes: bool) -> tuple[Feature, ...]:
     features = []
+    unusable = frozenset(halved(items)) if has_escapes else frozenset()  # only escapes bring half a character in
     for index, item in enumerate(items):
+        if index in unusable:
+            continue
         try:
-            if has_escapes:  # only they can bring half a character in
-                check_unicode([item])  # as a list it is told at a glance
             features.append(feature_of(item, index))
         except (Misfit, RecursionError):
             continue  # not a feature: then it says nothing about one

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Final
 
 from lifecycle.workspace.features import Feature, FeatureList
 from lifecycle.workspace.json_places import JsonPath
 
-__all__ = ["DEPTH_MAX", "Misfit", "check_unicode", "feature_of", "features_of", "may_hold_half_a_character", "quoted"]
+__all__ = ["DEPTH_MAX", "Misfit", "check_unicode", "feature_of", "features_of", "halved", "may_hold_half_a_character", "quoted"]
 
 DEPTH_MAX = 32
 """How deep the value of an unknown key may nest. Far below what any parser or writer chokes on."""
@@ -138,15 +139,32 @@ def check_unicode(value: object, path: JsonPath = ()) -> None:
         Misfit: at the first such text.
     """
     if not path and isinstance(value, list):
-        for index, item in enumerate(value):
-            if not _is_unicode(json.dumps(item, ensure_ascii=False)):  # as fast as the encoder; then with its place
-                check_unicode(item, (index,))
+        for index in halved(value):
+            check_unicode(value[index], (index,))
         return
     for text in (value, path[-1] if path else ""):
         if isinstance(text, str) and not _is_unicode(text):
             raise Misfit("an escape \\ud800 to \\udfff stands without its other half", path)
     for key, inner in _members(value):
         check_unicode(inner, (*path, key))
+
+
+def halved(items: Sequence[object]) -> Iterator[int]:
+    """The places of the items that hold half a surrogate pair, or are nested too deeply to tell."""
+    for start in range(0, len(items), _CHUNK):
+        if not _is_writable(items[start : start + _CHUNK]):
+            yield from (at for at in range(start, min(start + _CHUNK, len(items))) if not _is_writable(items[at]))
+
+
+def _is_writable(value: object) -> bool:
+    """As fast as the encoder, which does not say where."""
+    try:
+        return _is_unicode(json.dumps(value, ensure_ascii=False))
+    except RecursionError:
+        return False
+
+
+_CHUNK: Final = 100
 
 
 def may_hold_half_a_character(text: str) -> bool:

@@ -159,7 +159,24 @@ def test_the_readmes_program_runs_as_it_is_written(settled: Beginner) -> None:
 REFERENCES = ROOT / "lifecycle/skill/references"
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in REFERENCES.iterdir()))
+def test_a_lifecycle_of_ones_own_is_run_drawn_and_explained(settled: Beginner) -> None:
+    """What its page runs; `tests/simulation/test_review.py` tries the page's other snippets, and verifies."""
+    beginner = settled
+    page = (REFERENCES / "OWN-STATES.md").read_text("utf-8")
+    (run,) = (block for block in blocks("python", page) if block.startswith("from lifecycle import SessionManager"))
+    (beginner.directory / "my-app").mkdir()
+    (beginner.directory / "my-app/app_spec.txt").write_text("Two things.\n")
+    program = "import asyncio\n\nasync def look_at(session):\n    return None\n\nasync def main():\n"
+    (beginner.directory / "program.py").write_text(f"{program}{textwrap.indent(run, '    ')}\nasyncio.run(main())\n")
+    commands = [line for line in "\n".join(blocks("sh", page)).splitlines() if line and "verify" not in line]
+    assert len(commands) == 3
+    for line in (f"{sys.executable} program.py", *commands):
+        done = beginner.type(line)
+        assert done.returncode == 0, done.stderr
+    assert "REVIEW" in (beginner.directory / "review.svg").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted({path.name for path in REFERENCES.iterdir()} - {"OWN-STATES.md"}))
 def test_the_snippets_of_the_references_hold(settled: Beginner, name: str) -> None:
     """Settings are accepted, programs run from the skill's folder, commands work on a project of that name."""
     beginner = settled

@@ -112,7 +112,7 @@ def test_help_lists_every_command_and_no_other(say: Say) -> None:
     assert status == 0
     assert err == ""
     assert listed == list(COMMANDS)
-    assert listed[:6] == ["demo", "run", "detect", "status", "history", "explain"]
+    assert listed[:7] == ["demo", "run", "detect", "status", "history", "audit", "explain"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
