@@ -120,7 +120,8 @@ def _outcomes() -> Iterator[Outcome]:
         yield Outcome(cause)
         if Outcome(cause).kind in _CAN_BE_RESUMED:
             yield Outcome(cause, progressed=False)
-    yield Outcome(Cause.RATE_LIMIT, until=LONG_S, progressed=False)
+    for until in (EARLY, EARLY + 1.0, LONG_S):  # due, sooner than the shortest backoff, and long after every limit
+        yield Outcome(Cause.RATE_LIMIT, until=until, progressed=False)
 
 
 def _end(facts: Facts) -> Iterator[Observation]:
@@ -233,9 +234,9 @@ def _counters(counters: Counters, limits: Limits) -> Counters:
         sessions=min(counters.sessions, most),
         failures=min(counters.failures, limits.max_failures or 0),
         stalled=min(counters.stalled, limits.stall_after or 0),
-        # They set how long a backoff is, and none is longer than a run. The first kill is forgiven, and the next one is
-        # the first that is not: both sides are seen.
-        retries=KILLS_FORGIVEN if counters.retries else 0,
+        # They set how long a backoff is, and none is longer than a run. What matters is whether the next kill is the last
+        # one that is forgiven, or the first that is not.
+        retries=min(max(counters.retries, KILLS_FORGIVEN - 1), KILLS_FORGIVEN),
     )
 
 

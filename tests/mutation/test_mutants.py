@@ -61,6 +61,10 @@ EQUIVALENT = {
     "outcome.kind is OutcomeKind.CUT_OFF and (not outcome.progressed) -> not outcome.progressed": (
         "what gets nothing done and is not cut off is retryable, which backs off anyway"
     ),
+    "if facts.has_open_session": "the same moment, in other words for people",
+    "facts.outcome is not None and facts.outcome.kind is OutcomeKind.CUT_OFF -> facts.outcome.kind is": (
+        "it is asked only of a cycle that went wrong, which has an outcome"
+    ),
 }
 """Mistakes that change nothing which is promised: part of the name -> why."""
 

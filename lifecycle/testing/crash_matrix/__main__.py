@@ -19,7 +19,7 @@ from pathlib import Path
 from lifecycle.testing.crash_matrix.document import cells_of, measured_in, rendered, rows_of
 from lifecycle.testing.crash_matrix.matrix import Matrix, Verdict
 from lifecycle.testing.crash_matrix.points import points
-from lifecycle.testing.crash_matrix.scenarios import SCENARIOS, Scenario
+from lifecycle.testing.crash_matrix.scenarios import SCENARIOS, Scenario, playable
 
 COMMAND = "python -m lifecycle.testing.crash_matrix --write diagrams/crash-matrix.md"
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     directory = Path(tempfile.mkdtemp(prefix="lifecycle-crash-matrix-"))
     begun = time.monotonic()
     matrix = Matrix(directory, jobs=chosen.jobs)
-    problems = matrix.prepare()
+    problems = matrix.prepare(playable())
     assigned = matrix.assigned()
     problems += tuple(f"no scenario crosses {point}" for point, scenario in assigned.items() if scenario is None)
     for problem in problems:

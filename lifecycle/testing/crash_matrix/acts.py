@@ -17,6 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
+from lifecycle.config import FILE_NAME as SETTINGS_NAME
+from lifecycle.guard.audit import AUDIT_NAME, SIZE_MAX_BYTES
+from lifecycle.journal.location import state_directory
 from lifecycle.testing.crash_matrix.plan import Act, Happening, Plan
 from lifecycle.testing.crash_matrix.record import Record
 
@@ -47,7 +50,7 @@ def _ask(life: Doomed, happening: Happening) -> None:
     tally = life.plan.tally and f"{life.plan.tally}-stop"
     plan = replace(life.plan, happenings=(), tally=tally)
     command = [sys.executable, "-m", "lifecycle.testing.crash_matrix.life", plan.to_json(), "stop", plan.project]
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=False, timeout=ASK_MAX_S)
 
 
 def _os_error(life: Doomed, happening: Happening) -> None:
@@ -100,11 +103,27 @@ def _displace(life: Doomed, happening: Happening) -> None:
         path.mkdir()
 
 
+def _remove(life: Doomed, happening: Happening) -> None:
+    life.mark(happening.until)  # once, as `_damage`
+    Path(life.plan.project, SETTINGS_NAME).unlink()
+
+
+def _fill(life: Doomed, happening: Happening) -> None:
+    life.mark(happening.until)
+    path = state_directory(Path(life.plan.project), Path(os.environ["LIFECYCLE_STATE_DIR"]), {}) / AUDIT_NAME
+    with path.open("ab") as log:
+        log.truncate(SIZE_MAX_BYTES)
+    path.chmod(0o644)
+
+
 def _list(life: Doomed) -> Path:
     return Path(life.plan.project, "feature_list.json")
 
 
 _ASKED: Final = "what a person asks for"
+
+ASK_MAX_S: Final = 60.0
+"""How long `lifecycle stop` may take to answer."""
 
 ACTS: Final[Mapping[Act, Callable[[Doomed, Happening], None]]] = MappingProxyType(
     {
@@ -118,5 +137,7 @@ ACTS: Final[Mapping[Act, Callable[[Doomed, Happening], None]]] = MappingProxyTyp
         Act.EDIT: _edit,
         Act.FULFIL: _fulfil,
         Act.DISPLACE: _displace,
+        Act.REMOVE: _remove,
+        Act.FILL: _fill,
     }
 )

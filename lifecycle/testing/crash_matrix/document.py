@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from lifecycle.testing.crash_matrix.matrix import NOT_PLAYED, Verdict
+from lifecycle.testing.crash_matrix.models import THINKING_S
 from lifecycle.testing.crash_matrix.points import Group, points
 from lifecycle.testing.crash_matrix.record import OF_A_LIFE
 from lifecycle.testing.crash_matrix.scenarios import SCENARIOS
@@ -18,8 +19,8 @@ What a `kill -9` of the manager costs, at every point where one can come between
 
     {command}
 
-which plays one small scenario for each point: the real `lifecycle run`, the real agent, a scripted model on loopback. The
-first manager is killed at the point's first crossing, the next one too if it comes there, and a third goes on in peace.
+which plays one small scenario for each point: the real `lifecycle run`, the real agent, a scripted model on loopback that
+takes {thinking_s:g} s for a turn. The sandbox is off, on every machine, but where a scenario says so. The first manager is killed at the point's first crossing, the next one too if it comes there, and a third goes on in peace.
 Then the record and the project are compared, line by line, with the same scenario undisturbed: transitions, counts,
 sessions, notes, features, commits, files, salvaged work, and the one entry of each session in the progress file. After each
 kill: nothing of the dead manager is left within 2 s, no request reaches the model any more, the record can be
@@ -55,7 +56,12 @@ def rendered(rows: Mapping[str, Sequence[str]], *, command: str, measured: str) 
         measured: what the whole play took.
     """
     scenarios = "\n".join(f"- **{each.name}**: {each.words}." for each in SCENARIOS)
-    parts = [_HEAD.format(command=command, measured=measured, scenarios=scenarios, of_a_life=", ".join(sorted(OF_A_LIFE)))]
+    of_a_life = ", ".join(sorted(OF_A_LIFE))
+    parts = [
+        _HEAD.format(
+            command=command, measured=measured, scenarios=scenarios, of_a_life=of_a_life, thinking_s=THINKING_S
+        )
+    ]
     parts += [f"### {group.capitalize()}\n\n{_table(group, rows)}\n" for group in Group]
     parts.append("### Not played\n\n" + "".join(f"- `{place}`: {why}.\n" for place, why in NOT_PLAYED.items()))
     return "".join(parts)

@@ -20,9 +20,11 @@ from typing import Final
 
 from lifecycle.errors import JournalCorrupt
 from lifecycle.offline import ModelServer
+from lifecycle.testing.crash_matrix.models import unhurried
 from lifecycle.testing.crash_matrix.plan import Plan
 from lifecycle.testing.crash_matrix.record import Record, account
 from lifecycle.testing.crash_matrix.scenarios import Scenario
+from states.vocabulary import StopReason
 
 __all__ = ["Played", "play"]
 
@@ -33,7 +35,11 @@ LAST_REQUEST_S: Final = 0.5
 """A request that was on its way when the manager died may still arrive."""
 
 LIVES_MAX: Final = 12
-LIFE_MAX_S: Final = 120.0
+PLAY_MAX_S: Final = 170.0
+"""All lives of one play. A few seconds are usual; a machine that is shared takes its time."""
+
+DEAD_WITHIN_S: Final = 10.0
+"""After SIGKILL, before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +82,16 @@ def play(
         proof: that the agent's gate holds, from an earlier play; without it the first session proves it.
         tally: where each life writes how often it crossed each point, with its number added to the name.
     """
-    with ModelServer(scenario.model()) as server:
+    with ModelServer(unhurried(scenario.model())) as server:
         laboratory = _Laboratory(scenario, directory, server, die_at, kills)
         laboratory.furnish(None if scenario.is_first else proof)
         while laboratory.lives < LIVES_MAX and not laboratory.wrong:
             laboratory.live(tally)
-            if laboratory.record.reason == "complete":
+            if laboratory.record.reason == StopReason.COMPLETE:
                 break
         else:
-            laboratory.wrong.append(f"not complete after {laboratory.lives} lives")
+            if not laboratory.wrong:
+                laboratory.wrong.append(f"not complete after {laboratory.lives} lives")
         return laboratory.played()
 
 
@@ -99,6 +106,7 @@ class _Laboratory:
         self._mark = secrets.token_hex(16)
         self.project = directory / "project" / scenario.folder
         self.state_root = directory / "state"
+        self._until = time.monotonic() + PLAY_MAX_S
         self.lives = 0
         self.record = Record()
         self.wrong: list[str] = []
@@ -130,18 +138,32 @@ class _Laboratory:
         with (self._directory / "stderr.txt").open("ab") as stderr:
             manager = subprocess.Popen(command, env=self._environment(), stdout=subprocess.DEVNULL, stderr=stderr)
             try:
-                status = manager.wait(LIFE_MAX_S)
+                status = manager.wait(max(0.0, self._until - time.monotonic()))
             except subprocess.TimeoutExpired:
-                manager.kill()
-                manager.wait()
-                self.wrong.append(f"life {self.lives} did not end within {LIFE_MAX_S:g} s")
+                self._give_up(manager)
                 return
         died = time.monotonic()
         if status == -signal.SIGKILL:
             self._wait_until_gone(died)
         elif status not in _STATUSES:
-            self.wrong.append(f"life {self.lives} ended with status {status}")
+            self.wrong.append(f"life {self.lives} ended with status {status}: {self._last_words()}")
         self._look(died)
+        if self.record.reason not in _REASONS:  # what failed over and over would do so in the next life, too
+            self.wrong.append(f"life {self.lives} ended with {self.record.reason}: {self._last_words()}")
+
+    def _give_up(self, manager: subprocess.Popen[bytes]) -> None:
+        manager.kill()
+        self.wrong.append(
+            f"not complete within {PLAY_MAX_S:g} s, in life {self.lives}, which told last: {self._last_words()}"
+        )
+        try:
+            manager.wait(DEAD_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.wrong.append(f"life {self.lives} cannot be killed: pid {manager.pid}")
+
+    def _last_words(self) -> str:
+        told = (self._directory / "stderr.txt").read_text(encoding="utf-8", errors="replace").strip()
+        return told.rpartition("\n")[2]
 
     def _wait_until_gone(self, since: float) -> None:
         while left := self._processes():
@@ -204,6 +226,7 @@ class _Laboratory:
             "CLAUDE_CONFIG_DIR": str(home / "claude"),
             "LIFECYCLE_STATE_DIR": str(self.state_root),
             "LIFECYCLE_CONTINUE_DELAY": "0.1",
+            "LIFECYCLE_SANDBOX": "off",  # but where a scenario asks for it: the same points on every machine
             "CRASH_MATRIX": self._mark,
             **self._server.environment(),
         }
@@ -211,6 +234,9 @@ class _Laboratory:
 
 _STATUSES: Final = (0, 5, 143)
 """Complete, fatal (a person starts again), interrupted (the next start goes on)."""
+
+_REASONS: Final = ("", StopReason.COMPLETE, StopReason.FATAL, StopReason.INTERRUPTED)
+"""A run that has not ended, and the ends that scenarios have in store."""
 
 _ESCAPED: Final = "sleep 60"
 """What a scenario leaves behind on purpose, for the next manager to end."""

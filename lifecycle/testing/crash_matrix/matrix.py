@@ -28,6 +28,7 @@ NOT_PLAYED: Final[Mapping[str, str]] = MappingProxyType(
         "note warning": "reserved: nothing writes it",
         "agent.canary.Proof.keep unlink": "only after an error of the machine",
         "agent.leash_control._write_executable unlink": "only after an error of the machine",
+        "agent.sandbox_proof.SandboxProof.keep unlink": "only after an error of the machine",
         "journal.database._put_in_place rename": "only on a file system without hard links",
         "workspace.aside.set_aside rmdir": "only after an error of the machine",
         "workspace.aside.set_aside unlink": "only after an error of the machine",
@@ -85,7 +86,7 @@ class Matrix:
         self._undisturbed: dict[str, Played] = {}
         self._crossed: dict[str, set[str]] = {}
 
-    def prepare(self, scenarios: Iterable[Scenario] = SCENARIOS) -> tuple[str, ...]:
+    def prepare(self, scenarios: Iterable[Scenario]) -> tuple[str, ...]:
         """Play these undisturbed; return what went wrong, in words."""
         first, *others = sorted(scenarios, key=lambda scenario: not scenario.is_first)
         self._prepare(first)  # proves the agent's gate for all

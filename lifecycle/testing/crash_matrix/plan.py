@@ -43,6 +43,12 @@ class Act(StrEnum):
     DISPLACE = "displace"
     """A directory stands where the progress notes should."""
 
+    REMOVE = "remove"
+    """The settings file goes, as by a program that the agent runs."""
+
+    FILL = "fill"
+    """The audit log is full, and others can read it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Happening:

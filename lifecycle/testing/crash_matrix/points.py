@@ -222,6 +222,8 @@ ELSEWHERE: Final[Mapping[str, str]] = MappingProxyType(
         "doctor": "looks, and leaves nothing",
         "observe": "writes to the terminal alone",
         "agent.leash": "a program of its own; its killers have tests of their own",
+        "agent.sandbox_inside": "a program of its own, within the sandbox's walls; the manager's death is its end",
+        "agent.sandbox_shell": "a program of its own, which the CLI starts; it says on its stderr why nothing was run",
         "workspace.salvage_restore": "`lifecycle salvage`, which a person runs",
         "workspace.state_tracker": "a host's tool, not the manager's",
     }

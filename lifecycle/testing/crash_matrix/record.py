@@ -86,11 +86,13 @@ def account(record: Record, project: Path, state_root: Path) -> Counter[str]:
         *(f"commit {subject}" for subject in _git(project, "log", "--format=%s", "--reverse")),
         *(f"entry of session {numbers.get(id_, id_)}" for id_ in _entries(project)),
         *_files(project),
-        *_salvages(project, numbers),
+        *(line for place in (project, *_submodules(project)) for line in _salvages(place, numbers)),
         *(f"left behind: {path.name}" for path in _leftovers(project, state_root)),
     ]
     return Counter(lines)
 
+
+GIT_MAX_S: Final = 60.0
 
 OF_A_LIFE: Final = frozenset(
     {NoteKind.STARTED, NoteKind.RECOVERED, NoteKind.AGENT_STARTED, NoteKind.AGENT_REAPED, NoteKind.LAST_WORDS}
@@ -133,11 +135,15 @@ def _files(project: Path) -> Iterator[str]:
         yield f"file {name} {hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
 
 
+def _submodules(project: Path) -> list[Path]:
+    return sorted(place.parent for place in project.glob("*/.git"))
+
+
 def _salvages(project: Path, numbers: dict[str, str]) -> Iterator[str]:
     for ref in _git(project, "for-each-ref", "--format=%(refname)", "refs/lifecycle"):
         session, _, nth = ref.rpartition("/")[2].rpartition("-")
         files = _git(project, "ls-tree", "-r", "--name-only", ref)
-        yield f"salvage {nth} of session {numbers.get(session, session)}: {' '.join(files)}"
+        yield f"salvage {nth} of session {numbers.get(session, session)} in {project.name}: {' '.join(files)}"
 
 
 def _leftovers(project: Path, state_root: Path) -> Iterator[Path]:
@@ -148,5 +154,5 @@ def _leftovers(project: Path, state_root: Path) -> Iterator[Path]:
 
 
 def _git(project: Path, *arguments: str) -> list[str]:
-    done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
+    done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False, timeout=GIT_MAX_S)
     return done.stdout.splitlines() if done.returncode == 0 else []

@@ -6,25 +6,29 @@ crosses it, but for those that a later one claims.
 
 from __future__ import annotations
 
-import json
-import shlex
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lifecycle.agent.sandbox import sandbox_problem
+from lifecycle.config import FILE_NAME as SETTINGS_NAME
 from lifecycle.offline.building import building
-from lifecycle.offline.faults import rate_limited
-from lifecycle.offline.handiwork import commit, insist
-from lifecycle.offline.replies import Scenario as Model
-from lifecycle.offline.replies import ToolUse
-from lifecycle.offline.request import ModelRequest
-from lifecycle.offline.scenarios import first_then
-from lifecycle.offline.script import Play, Script
+from lifecycle.testing.crash_matrix.models import (
+    LIST,
+    Model,
+    bad_plan,
+    interrupted_work,
+    mischief,
+    one_feature,
+    plan,
+    refused_at_first,
+    work_inside,
+)
 from lifecycle.testing.crash_matrix.plan import Act, Happening
 
-__all__ = ["SCENARIOS", "Scenario"]
+__all__ = ["SCENARIOS", "Scenario", "playable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,9 @@ class Scenario:
         command: `run`, or `host`: see `life`.
         claims: places whose points are played here, though an earlier scenario crosses them too.
         is_first: whether the agent's gate has not been proved on this machine yet.
+        submodule: a folder of the project that is a repository of its own; empty: there is none.
+        settings: what `lifecycle.toml` says; empty: there is none.
+        is_walled: whether the agent's commands run in the sandbox, which is not to be had everywhere.
     """
 
     name: str
@@ -52,6 +59,9 @@ class Scenario:
     arguments: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     is_first: bool = False
+    submodule: str = ""
+    settings: str = ""
+    is_walled: bool = False
 
     def prepare(self, top: Path, project: Path) -> None:
         """Put into the project's directory what stands there to begin with.
@@ -62,86 +72,42 @@ class Scenario:
         if not self.features:
             return
         (project / LIST).write_text(plan(*[False] * self.features), encoding="utf-8")
+        if self.settings:
+            (project / SETTINGS_NAME).write_text(self.settings, encoding="utf-8")
+        if self.submodule:
+            _begin_submodule(project, self.submodule)
         committing = (("add", "-A"), ("commit", "-qm", "The features")) if self.is_committed else ()
-        who = (("config", "user.name", "A person"), ("config", "user.email", "person@localhost"))
-        for command in (("init", "-q"), *who, ("config", "commit.gpgsign", "false"), *committing):
-            subprocess.run(["git", *command], cwd=top, check=True)
+        _git(top, *_BEGUN, *committing)
 
 
-LIST: Final = "feature_list.json"
+def playable() -> tuple[Scenario, ...]:
+    """Those that can be played on this machine: all of them where the sandbox can be had."""
+    has_walls = not sandbox_problem()
+    return tuple(scenario for scenario in SCENARIOS if has_walls or not scenario.is_walled)
 
 
-def plan(*passes: bool, more: Sequence[str] = ()) -> str:
-    """A feature list: that many features, and further ones that pass."""
-    described = [(f"feature {number}", is_passing) for number, is_passing in enumerate(passes, 1)]
-    described += [(each, True) for each in more]
-    listed = [
-        {"category": "functional", "description": each, "steps": ["look"], "passes": is_passing}
-        for each, is_passing in described
-    ]
-    return json.dumps(listed, indent=2) + "\n"
+def _begin_submodule(project: Path, name: str) -> None:
+    """As `git submodule add` leaves it; it came from nowhere that would have to be there."""
+    (project / name).mkdir()
+    (project / name / "inner.txt").write_text("inner\n", encoding="utf-8")
+    _git(project / name, *_BEGUN, ("add", "-A"), ("commit", "-qm", "Inside"))
+    (project / ".gitmodules").write_text(f'[submodule "{name}"]\n\tpath = {name}\n\turl = ./{name}\n', encoding="utf-8")
 
 
-def _bash(command: str) -> ToolUse:
-    return ToolUse("Bash", {"command": command})
+def _git(directory: Path, *commands: Sequence[str]) -> None:
+    for command in commands:
+        subprocess.run(["git", *command], cwd=directory, check=True, timeout=GIT_MAX_S)
 
 
-def _written(text: str) -> str:
-    return f"printf '%s' {shlex.quote(text)} > {LIST}"
+GIT_MAX_S: Final = 60.0
 
-
-def _one_feature() -> Model:
-    return building(1)
-
-
-def _interrupted_work() -> Model:
-    """Work that is staged, changed again and not committed; then some looking around; then a feature."""
-
-    def play(request: ModelRequest) -> Play:
-        yield from insist("", _bash("echo begun > draft.txt && git add draft.txt && echo more >> draft.txt"))
-        for _ in range(3):
-            yield _bash("sleep 0.5")
-        yield from insist("", _bash(_written(plan(True))))
-        yield from commit("One more feature")
-        return "Done."
-
-    return Script(play)
-
-
-def _mischief() -> Model:
-    """A session that drops a feature and adds another; then one that does as it should."""
-
-    def play(request: ModelRequest) -> Play:
-        look = yield from insist("", _bash(f"""grep -c '"passes": true' {LIST}; echo looked"""))
-        if look.text.startswith("0"):
-            yield _bash(_written(plan(False)))
-            yield from insist("", _bash(_written(plan(True, False, more=["one more"]))))
-            yield from commit("Half of it")
-            return "Half of it."
-        yield from insist("", _bash(f"""sed -i 's/"passes": false/"passes": true/' {LIST}"""))
-        yield from commit("The rest")
-        return "The rest."
-
-    return Script(play)
-
-
-def _bad_plan() -> Model:
-    """An INIT session that writes no list, and another that does."""
-
-    def play(request: ModelRequest) -> Play:
-        look = yield from insist("", _bash("ls -A"))
-        if "invalid-1" not in look.text:
-            yield _bash(f"echo '[1,' > {LIST}")
-            return "That is the list."
-        yield from insist("", _bash(f"git init -q && {_written(plan(True))}"))
-        yield from commit("The features")
-        return "That is the list."
-
-    return Script(play)
-
-
-def _rate_limited() -> Model:
-    return first_then(1, rate_limited(3600), building(1))
+_BEGUN: Final = (
+    ("init", "-q"),
+    ("config", "user.name", "A person"),
+    ("config", "user.email", "person@localhost"),
+    ("config", "commit.gpgsign", "false"),
+    ("config", "advice.addEmbeddedRepo", "false"),
+)
 
 
 _STARTED = "NEW start DETECT: after"
@@ -151,7 +117,7 @@ SCENARIOS: Final = (
     Scenario(
         "two sessions",
         "an empty directory and a specification; INIT writes a list of one feature, the next session makes it pass",
-        _one_feature,
+        one_feature,
         arguments=("--verify-command", f"test -f {LIST}"),
     ),
     Scenario(
@@ -169,7 +135,7 @@ SCENARIOS: Final = (
     Scenario(
         "stop in RUN",
         "SIGTERM while the agent works, with work staged and not committed, which is salvaged; the next start resumes",
-        _interrupted_work,
+        interrupted_work,
         features=1,
         happenings=(Happening(Act.STOP, "SessionLog.tool_finished: before", "RUN stop_requested END: after"),),
     ),
@@ -219,14 +185,14 @@ SCENARIOS: Final = (
     Scenario(
         "rate limited",
         "the first request is refused; the conversation is resumed after a backoff",
-        _rate_limited,
+        refused_at_first,
         features=1,
         claims=("Clock.sleep_until", "CONTINUE delay_elapsed DETECT"),
     ),
     Scenario(
         "rules broken",
         "the agent drops a feature and adds one; then a person adds one; then the list is damaged, and restored",
-        _mischief,
+        mischief,
         features=2,
         happenings=(
             Happening(Act.EDIT, "Workspace.read: before", "note features_changed: after", _CONTINUED),
@@ -236,13 +202,13 @@ SCENARIOS: Final = (
     Scenario(
         "a bad plan",
         "INIT leaves what is no list: it is set aside, and INIT comes again",
-        _bad_plan,
+        bad_plan,
         happenings=(Happening(Act.DISPLACE, "Workspace.leave_entry: before", "note session_saved: after"),),
     ),
     Scenario(
         "restored from git",
         "the list is damaged before there is any other copy of it than a commit",
-        _one_feature,
+        one_feature,
         features=1,
         happenings=(Happening(Act.DAMAGE, "Workspace.read: before", "damage", _STARTED),),
     ),
@@ -266,7 +232,7 @@ SCENARIOS: Final = (
     Scenario(
         "before any commit",
         "a repository without a commit: the first request is refused, and later a stop; both times work is salvaged",
-        lambda: first_then(1, rate_limited(3600), _interrupted_work()),
+        lambda: refused_at_first(interrupted_work()),
         features=1,
         is_committed=False,
         happenings=(Happening(Act.STOP, "SessionLog.tool_finished: before", "RUN stop_requested END: after"),),
@@ -274,7 +240,7 @@ SCENARIOS: Final = (
     Scenario(
         "part of a repository",
         "the project is a folder of a repository; SIGTERM while the agent works",
-        _interrupted_work,
+        interrupted_work,
         features=1,
         folder="part",
         happenings=(Happening(Act.STOP, "SessionLog.tool_finished: before", "RUN stop_requested END: after"),),
@@ -282,7 +248,7 @@ SCENARIOS: Final = (
     Scenario(
         "lifecycle stop",
         "a person asks for a stop by the command, and again when that did not answer; the one that is killed is that one",
-        _interrupted_work,
+        interrupted_work,
         features=1,
         happenings=(Happening(Act.ASK, "SessionLog.tool_finished: before", "RUN stop_requested END: after"),),
     ),
@@ -291,6 +257,34 @@ SCENARIOS: Final = (
         "a host has a session run, and one with a prompt of its own",
         features=2,
         command="host",
+    ),
+    Scenario(
+        "a submodule",
+        "SIGTERM while the agent works in a submodule; that work is salvaged in the submodule's repository",
+        work_inside,
+        features=1,
+        submodule="inner",
+        happenings=(Happening(Act.STOP, "SessionLog.tool_finished: before", "RUN stop_requested END: after"),),
+    ),
+    Scenario(
+        "a person's file",
+        "the settings file goes while the agent works, and is put back; the audit log is full by then",
+        one_feature,
+        features=1,
+        settings="max_failures = 5\n",
+        happenings=(
+            Happening(Act.FILL, "SessionLog.used: after", "full"),
+            Happening(Act.REMOVE, "SessionLog.tool_finished: before", "removed"),
+        ),
+    ),
+    Scenario(
+        "within the walls",
+        "the agent's commands run in the operating system's sandbox, which is proved first",
+        one_feature,
+        features=1,
+        arguments=("--sandbox", "required"),
+        claims=("guard.audit._write write",),
+        is_walled=True,
     ),
     Scenario(
         "first start",
