@@ -49,13 +49,18 @@ class Confinement:
         arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", *_no_worlds_within()]
         # Empty, for there lie the sockets of the machine's services; a container engine's is as good as root.
         arguments += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108
-        for place in sorted(self.hidden, key=lambda place: len(place.parts)):
+        # A place with something sealed in it is a mount of its own, or it could be moved away from what is sealed.
+        bound = (self.scratch_dir, self.cli_dir, self.project_dir, *self._repository())
+        hidden = sorted(self.hidden, key=lambda place: len(place.parts))
+        within = [place for place in hidden if any(_is_within(place, each) for each in bound)]
+        for place in hidden:
             arguments += _hiding(place)
         for place in _pythons():
             arguments += ["--ro-bind", str(place), str(place)]
-        # A place with something sealed in it is a mount of its own, or it could be moved away from what is sealed.
-        for place in (self.scratch_dir, self.cli_dir, self.project_dir, *self._repository()):
+        for place in bound:
             arguments += ["--bind", str(place), str(place)]
+        for place in within:  # what was bound has uncovered it
+            arguments += _hiding(place)
         for place in (self.cli_dir / f"claude-{os.getuid()}", *self._sealed()):
             arguments += ["--ro-bind", str(place), str(place)]
         return [*arguments, "--", *command]
@@ -82,8 +87,10 @@ class Confinement:
 
     def _sealed(self) -> list[Path]:
         names = [self.project_dir / name for name in self.sealed]
-        of_git = [place / name for place in self._repository() for name in ("hooks", "config", "config.worktree")]
-        return [place for place in (*names, *of_git) if place.exists() and not place.is_symlink()]
+        inside = self.project_dir / ".git"
+        linked = [inside] if inside.is_file() else []  # whoever writes it chooses the repository
+        of_git = [place / name for place in self._repository() for name in _OF_GIT]
+        return [place for place in (*names, *linked, *of_git) if place.exists() and not place.is_symlink()]
 
     def _is_hidden(self, place: Path) -> bool:
         return any(place.is_relative_to(each) for each in self.hidden)
@@ -122,11 +129,16 @@ def _linked_repository(file: Path) -> list[Path]:
     try:
         gitdir = file.parent / file.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
         common = gitdir / (gitdir / "commondir").read_text(encoding="utf-8").strip()
+        worktree = gitdir / (gitdir / "gitdir").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return []
-    # Only what really is the repository that this worktree belongs to: the file is in the agent's reach.
-    is_ours = Path(os.path.realpath(gitdir)).is_relative_to(os.path.realpath(common / "worktrees"))
+    # Only the repository that names this very worktree as its own: our file is in the agent's reach, that one is not.
+    is_ours = _is_within(gitdir, common / "worktrees") and os.path.realpath(worktree) == os.path.realpath(file)
     return [Path(os.path.realpath(common))] if is_ours and (common / "objects").is_dir() else []
+
+
+def _is_within(place: Path, other: Path) -> bool:
+    return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(other))
 
 
 def _pythons() -> list[Path]:
@@ -140,9 +152,11 @@ _HERE: Final = Path(__file__).parent
 WITHHELD: Final = (
     *(name for name in CREDENTIAL_VARIABLES if "_USE_" not in name),
     *("ANTHROPIC_CUSTOM_HEADERS", "ANTHROPIC_FOUNDRY_API_KEY", "AWS_BEARER_TOKEN_BEDROCK"),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
 )
 """The variables by which the CLI logs in; no command needs them."""
 
+_OF_GIT: Final = ("hooks", "config", "config.worktree", "commondir")
 _AT_HOME: Final = (
     *(".ssh", ".gnupg", ".1password", ".password-store", ".local/share/keyrings"),
     *(".aws", ".azure", ".kube", ".config/gcloud", ".config/doctl", ".terraform.d", ".vault-token"),

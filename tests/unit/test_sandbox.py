@@ -183,6 +183,28 @@ def test_a_git_file_of_the_agents_opens_nothing(tmp_path: Path) -> None:
     assert str(tmp_path / "treasure") not in walls
 
 
+def test_a_git_file_that_names_another_worktree_opens_nothing(tmp_path: Path) -> None:
+    """A repository of the person's is believed only when it names this project as its worktree."""
+    victim, linked = tmp_path / "victim", tmp_path / "linked"
+    git = ["git", "-c", "user.name=T", "-c", "user.email=t@localhost"]
+    subprocess.run([*git, "init", "-q", str(victim)], check=True)
+    subprocess.run([*git, "-C", str(victim), "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+    subprocess.run([*git, "-C", str(victim), "worktree", "add", "-q", str(linked)], check=True, stderr=subprocess.DEVNULL)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / ".git").write_text((linked / ".git").read_text())
+    walls = Confinement(tmp_path / "project", tmp_path / "scratch").walls(["true"])
+    assert str(victim / ".git") not in walls
+    assert str(tmp_path / "project" / ".git") in pairs(walls, "--ro-bind")
+
+
+def test_what_is_hidden_within_the_project_is_hidden_after_the_project_is_bound(tmp_path: Path) -> None:
+    (tmp_path / ".ssh").mkdir()
+    walls = Confinement(tmp_path, tmp_path / "scratch", hidden=(tmp_path / ".ssh",)).walls(["true"])
+    last = len(walls) - 1 - walls[::-1].index(str(tmp_path / ".ssh"))
+    assert walls[last - 1] == "--tmpfs"
+    assert last > walls.index(str(tmp_path))
+
+
 def test_every_record_is_hidden_but_never_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     project = tmp_path / "project"
