@@ -14,6 +14,7 @@ import shlex
 import shutil
 import tempfile
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -77,22 +78,36 @@ def _identity(program: str) -> tuple[str, int, int]:
     return path, stat.st_size, stat.st_mtime_ns
 
 
-async def prove_sandbox(settings: AgentSettings, cli_path: Path, stop: StopFlag) -> Evidence | None:
+async def prove_sandbox(
+    settings: AgentSettings,
+    cli_path: Path,
+    stop: StopFlag,
+    record: Callable[[ToolCall, Verdict], None] = lambda call, verdict: None,
+) -> Evidence | None:
     """Let the real CLI run a command that writes inside and outside, and looks for a key.
 
     Talks to a scripted model on loopback only, in a directory of its own, without the user's credentials.
+
+    Args:
+        record: as the gate's own; its command is on record like any other, under the rule "sandbox.canary".
 
     Returns:
         None when the walls held; otherwise what happened: a cut with cause GATE when they did not.
     """
     home = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="lifecycle-sandbox-"))
     try:
-        return await _try(settings, cli_path, stop, home)
+        return await _try(settings, cli_path, stop, home, record)
     finally:
         await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
 
 
-async def _try(settings: AgentSettings, cli_path: Path, stop: StopFlag, home: Path) -> Evidence | None:
+async def _try(
+    settings: AgentSettings,
+    cli_path: Path,
+    stop: StopFlag,
+    home: Path,
+    record: Callable[[ToolCall, Verdict], None],
+) -> Evidence | None:
     from lifecycle.offline import ModelServer, ToolUse
     from lifecycle.offline.scenarios import steps
 
@@ -117,7 +132,8 @@ async def _try(settings: AgentSettings, cli_path: Path, stop: StopFlag, home: Pa
             alone = replace(
                 settings, env={**environment, **shell}, max_retries=0, idle_timeout_s=15.0, session_timeout_s=20.0
             )
-            process = AgentProcess(alone, errand, Gate([_only(command)]), _NoLog(), now=lambda: 0.0, redact=str)
+            gate = Gate([_only(command)], record=_as_canary(record))
+            process = AgentProcess(alone, errand, gate, _NoLog(), now=lambda: 0.0, redact=str)
             evidence = await process.run(stop)
         said = "\n".join(result.text for request in server.requests for result in request.tool_results.values())
     if outside.exists():
@@ -132,7 +148,13 @@ async def _try(settings: AgentSettings, cli_path: Path, stop: StopFlag, home: Pa
     return None
 
 
+CANARY_RULE: Final = "sandbox.canary"
 _KEY: Final = "sk-ant-the-canary-of-the-sandbox"
+
+
+def _as_canary(record: Callable[[ToolCall, Verdict], None]) -> Callable[[ToolCall, Verdict], None]:
+    """The record, told whose command it is: an accepted call carries no rule of its own."""
+    return lambda call, verdict: record(call, replace(verdict, rule=CANARY_RULE))
 
 
 def _only(command: str) -> Any:

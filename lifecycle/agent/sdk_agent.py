@@ -135,7 +135,7 @@ class SdkAgent:
         await asyncio.to_thread(importlib.import_module, "claude_agent_sdk")
         # At once: each takes a second of waiting for the CLI, once per version of it.
         record = self._recorder(replace(task, run_id=None), redact)
-        proving = (self._prove(cli_path, stop, record), self._prove_sandbox(cli_path, stop))
+        proving = (self._prove(cli_path, stop, record), self._prove_sandbox(cli_path, stop, record))
         for broken in await asyncio.gather(*proving, return_exceptions=True):
             if isinstance(broken, BaseException):
                 raise broken
@@ -209,7 +209,9 @@ class SdkAgent:
             proof.keep(place)
         return broken
 
-    async def _prove_sandbox(self, cli_path: Path, stop: StopFlag) -> Evidence | None:
+    async def _prove_sandbox(
+        self, cli_path: Path, stop: StopFlag, record: Callable[[ToolCall, Verdict], None]
+    ) -> Evidence | None:
         """Make sure that commands run within the walls, where there are any; None when they do."""
         if self._settings.confinement is None:
             return None
@@ -217,7 +219,7 @@ class SdkAgent:
         place = self._settings.proof_dir or self._directory()
         if proof.is_kept(place):
             return None
-        broken = await prove_sandbox(self._settings, cli_path, stop)
+        broken = await prove_sandbox(self._settings, cli_path, stop, record)
         if broken is None:
             proof.keep(place)
         return broken

@@ -101,8 +101,8 @@ class _WalledVerifier:
 
         self._confinement.prepare()
         placeholders = Placeholders(self._confinement)
-        placeholders.put()
         try:
+            placeholders.put()
             return await self._verifier.verify(session_id, stop)
         finally:
             placeholders.take_away()
