@@ -52,9 +52,10 @@ class Confinement:
         # A place with something sealed in it is a mount of its own, or it could be moved away from what is sealed.
         bound = (self.scratch_dir, self.cli_dir, self.project_dir, *self._repository())
         hidden = sorted(self.hidden, key=lambda place: len(place.parts))
-        within = [place for place in hidden if any(_is_within(place, each) for each in bound)]
+        # What is itself to be written, or holds it, is hidden before, or it would not be there.
+        within = [place for place in hidden if any(_is_within(place, each) and place != each for each in bound)]
         for place in hidden:
-            arguments += _hiding(place)
+            arguments += _hiding(place) if place not in within else []
         for place in _pythons():
             arguments += ["--ro-bind", str(place), str(place)]
         for place in bound:
@@ -134,6 +135,7 @@ def _linked_repository(file: Path) -> list[Path]:
         return []
     # Only the repository that names this very worktree as its own: our file is in the agent's reach, that one is not.
     is_ours = _is_within(gitdir, common / "worktrees") and os.path.realpath(worktree) == os.path.realpath(file)
+    is_ours = is_ours and not file.is_symlink()
     return [Path(os.path.realpath(common))] if is_ours and (common / "objects").is_dir() else []
 
 

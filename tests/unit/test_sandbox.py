@@ -205,6 +205,30 @@ def test_what_is_hidden_within_the_project_is_hidden_after_the_project_is_bound(
     assert last > walls.index(str(tmp_path))
 
 
+@pytest.mark.skipif(bool(sandbox_problem()), reason="no sandbox here")
+def test_a_secret_within_the_project_and_anothers_repository_are_out_of_reach(tmp_path: Path) -> None:
+    """Shown by bubblewrap itself."""
+    project = tmp_path / "project"
+    (project / ".ssh").mkdir(parents=True)
+    (project / ".ssh" / "id").write_text("SWORDFISH")
+    foreign = tmp_path / "main" / ".git"
+    (foreign / "worktrees" / "wt").mkdir(parents=True)
+    (foreign / "objects").mkdir()
+    (foreign / "worktrees" / "wt" / "commondir").write_text("../..\n")
+    (foreign / "worktrees" / "wt" / "gitdir").write_text(f"{tmp_path}/wt/.git\n")
+    (project / ".git").write_text(f"gitdir: {foreign}/worktrees/wt\n")
+    confinement = Confinement(project, tmp_path / "scratch", hidden_places({"HOME": str(project)}, project))
+    confinement.prepare()
+    attack = f"cat .ssh/id; touch {foreign}/evil; echo gitdir: x > .git; touch fine"
+    done = subprocess.run(
+        confinement.walls(["sh", "-c", attack]), cwd=project, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "SWORDFISH" not in done.stdout
+    assert (project / "fine").exists(), done.stderr
+    assert not (foreign / "evil").exists()
+    assert (project / ".git").read_text().startswith(f"gitdir: {foreign}")
+
+
 def test_every_record_is_hidden_but_never_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     project = tmp_path / "project"
