@@ -17,7 +17,7 @@ import pytest
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lifecycle", "long forms of the tests")
     group.addoption("--kills", type=int, default=None, help="kills in each crash test (default: a handful)")
-    group.addoption("--all-mutants", action="store_true", help="mutate all of the code, not every sixth place")
+    group.addoption("--all-mutants", action="store_true", help="mutate all of the code, not every twelfth place")
     group.addoption("--matrix", choices=["sample", "full"], default="sample", help="points of the crash matrix")
     group.addoption("--crash-seed", type=int, default=None, help="seed of the moments to kill at (default: random)")
 
