@@ -60,10 +60,10 @@ class Confinement:
             arguments += ["--ro-bind", str(place), str(place)]
         for place in bound:
             arguments += ["--bind", str(place), str(place)]
-        for place in within:  # what was bound has uncovered it
-            arguments += _hiding(place)
         for place in (self.cli_dir / f"claude-{os.getuid()}", *self._sealed()):
             arguments += ["--ro-bind", str(place), str(place)]
+        for place in within:  # what was bound has uncovered it
+            arguments += _hiding(place)
         return [*arguments, "--", *command]
 
     @property
