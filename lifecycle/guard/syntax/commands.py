@@ -276,7 +276,6 @@ class _ScriptReader(CompoundReader):
         return Assignment(found.group(1), subscript, append, self.read_word())
 
     def _array(self) -> tuple[Word, ...]:
-        opening = self.at
         self.take("(")
         words: list[Word] = []
         while True:
@@ -288,9 +287,9 @@ class _ScriptReader(CompoundReader):
             if self.take(")"):
                 if self.at < self.end and self.text[self.at] not in " \t\n;&|)<>":
                     self.fail("array", "a blank or a separator must follow an array")
-                if self.heredocs.in_substitution and "\\" in self.text[opening : self.at]:
-                    # bash 5.2 parses it twice, the second time without its backslashes, and runs what follows an error
-                    self.fail("array", "a backslash in an array inside $(...) is not accepted; quote otherwise")
+                if self.heredocs.in_substitution and any(word.escaped for word in words):
+                    # bash 5.2 parses it twice, the second time without these backslashes, and runs what follows an error
+                    self.fail("array", "a backslash outside quotes is not accepted in an array inside $(...); quote otherwise")
                 return tuple(words)
             if self.text.startswith("[", self.at):
                 self.fail("array", "an array's elements are accepted without [index]=")

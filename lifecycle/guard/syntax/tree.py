@@ -63,11 +63,16 @@ Part: TypeAlias = "Text | Parameter | Substitution | ProcessSubstitution | Arith
 
 @dataclass(slots=True)
 class Word:
-    """One word as read; `raw` is its spelling without backslash-newlines, `bare` its text if nothing in it is quoted."""
+    """One word as read.
+
+    `raw` is its spelling without backslash-newlines, `bare` its text if nothing in it is quoted; `escaped` says that a
+    backslash outside quotes and expansions quotes a character of it.
+    """
 
     parts: tuple[Part, ...]
     raw: str
     bare: str | None
+    escaped: bool = False
 
 
 @dataclass(slots=True)

@@ -28,13 +28,17 @@ class WordReader(ExpansionReader):
                 return Word((Text(plain.group(), False),), plain.group(), plain.group())
             self.at = start
         parts: list[Part] = []
-        while self.at < self.end and self._read_part(parts):
-            pass
+        escaped = False
+        while self.at < self.end:
+            backslash = text.startswith("\\", self.at) and not text.startswith("\\\n", self.at)
+            if not self._read_part(parts):
+                break
+            escaped |= backslash
         raw = text[start : self.at].replace("\\\n", "")
         bare = None
         if len(parts) == 1 and isinstance(parts[0], Text) and not parts[0].quoted:
             bare = parts[0].text
-        return Word(tuple(parts), raw, bare)
+        return Word(tuple(parts), raw, bare, escaped)
 
     def _read_part(self, parts: list[Part]) -> bool:
         text, at = self.text, self.at
