@@ -11,14 +11,16 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lifecycle.agent.credentials import CREDENTIAL_VARIABLES
+from lifecycle.agent.homes import made_anew
+from lifecycle.agent.seals import Seals, is_within, repositories, seals_of, stand_ins
 
-__all__ = ["WITHHELD", "Confinement", "hidden_places"]
+__all__ = ["WITHHELD", "Confinement"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Confinement:
         hidden: neither read nor written.
         hosts: can be reached, through our proxy; `*.` in front stands for all below, `:PORT` behind for one port only.
         sealed: names at the top of the project that cannot be written, whether they are there or not.
+        homes: directories with something hidden in them, where others write meanwhile; they are made anew of the rest.
     """
 
     project_dir: Path
@@ -39,37 +42,75 @@ class Confinement:
     hidden: tuple[Path, ...] = ()
     hosts: tuple[str, ...] = ()
     sealed: tuple[str, ...] = (".claude", "lifecycle.toml")
+    homes: tuple[Path, ...] = ()
 
     def walls(self, command: Sequence[str]) -> list[str]:
         """The argument vector that runs `command` within: processes, network and devices of its own, read-only files.
 
         `prepare` comes before it is used.
+
+        Raises:
+            OSError: something cannot be sealed.
         """
         arguments = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
         arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", *_no_worlds_within()]
         # Empty, for there lie the sockets of the machine's services; a container engine's is as good as root.
         arguments += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108
-        # A place with something sealed in it is a mount of its own, or it could be moved away from what is sealed.
-        bound = (self.scratch_dir, self.cli_dir, self.project_dir, *self._repository())
-        hidden = sorted(self.hidden, key=lambda place: len(place.parts))
-        # What is itself to be written, or holds it, is hidden before, or it would not be there.
-        within = [place for place in hidden if any(_is_within(place, each) and place != each for each in bound)]
-        for place in hidden:
-            arguments += _hiding(place) if place not in within else []
+        before, within = self._hidden_by_mounts()
+        for place in before:
+            arguments += _hiding(place)
+        homes = self._homes()
+        for home in homes:
+            arguments += made_anew(home, {*self.hidden, *_real(self.hidden)})
         for place in _pythons():
             arguments += ["--ro-bind", str(place), str(place)]
-        for place in bound:
+        seals = self.seals()
+        for place in (*self._bound(), *seals.anchors):
             arguments += ["--bind", str(place), str(place)]
-        for place in (self.cli_dir / f"claude-{os.getuid()}", *self._sealed()):
+        for place in (self.cli_dir / f"claude-{os.getuid()}", *seals.mounts):
             arguments += ["--ro-bind", str(place), str(place)]
         for place in within:  # what was bound has uncovered it
             arguments += _hiding(place)
+        for home in homes:  # last, for what is bound below it needs a place to lie on
+            arguments += ["--remount-ro", str(home)]
         return [*arguments, "--", *command]
+
+    def seals(self) -> Seals:
+        """What is sealed, as it stands now.
+
+        Raises:
+            OSError: something cannot be sealed.
+        """
+        return seals_of(self.project_dir, self.sealed, self._repositories())
+
+    def stand_ins(self) -> dict[Path, bytes | None]:
+        """What can lie in the place of something sealed that is not there: a content, or None for a directory."""
+        return stand_ins(self.project_dir, self.sealed, self._repositories())
+
+    def watched(self) -> dict[str, Any]:
+        """What `sandbox_inside` watches: mounts that the kernel can take away, links, and what may not come to be.
+
+        Raises:
+            OSError: something cannot be sealed.
+        """
+        seals = self.seals()
+        hidden = [place for each in self._hidden_by_mounts() for place in each if place.exists()]
+        mounts = [*seals.mounts, *self._homes(), *_real(hidden)]
+        return {
+            "mounts": [str(place) for place in mounts],
+            "links": {str(place): target for place, target in seals.links.items()},
+            "absent": [str(place) for place in seals.absent],
+        }
 
     @property
     def cli_dir(self) -> Path:
         """Where the CLI, outside, and its commands, within, leave notes for each other."""
         return self.scratch_dir / "cli"
+
+    @property
+    def set_aside_dir(self) -> Path:
+        """What stood where a link must be, or nothing may be, is kept here."""
+        return self.scratch_dir.parent / "set-aside"
 
     def prepare(self) -> None:
         """Make the places that must be there. What the CLI itself writes in its own is read-only within."""
@@ -79,31 +120,32 @@ class Confinement:
         """Variables that lead programs to places that they can write."""
         return {"TMPDIR": "/tmp", **{name: str(self.scratch_dir / place) for name, place in _CACHES.items()}}  # noqa: S108
 
-    def _repository(self) -> list[Path]:
-        """What git writes."""
-        inside = self.project_dir / ".git"
-        if inside.is_dir() and not inside.is_symlink():
-            return [inside]
-        return [place for place in _linked_repository(inside) if not self._is_hidden(place)]
+    def _bound(self) -> tuple[Path, ...]:
+        """What can be written. A place with something sealed in it is a mount of its own, or it could be moved away."""
+        return (self.scratch_dir, self.cli_dir, self.project_dir, *self._repositories())
 
-    def _sealed(self) -> list[Path]:
-        names = [self.project_dir / name for name in self.sealed]
-        inside = self.project_dir / ".git"
-        linked = [inside] if inside.is_file() else []  # whoever writes it chooses the repository
-        of_git = [place / name for place in self._repository() for name in _OF_GIT]
-        return [place for place in (*names, *linked, *of_git) if place.exists() and not place.is_symlink()]
+    def _repositories(self) -> list[Path]:
+        found = repositories(self.project_dir)
+        own = is_within  # the project's own cannot be hidden from it
+        return [place for place in found if own(place, self.project_dir) or not self._is_hidden(place)]
+
+    def _homes(self) -> list[Path]:
+        """The homes that are made anew: those that are to be seen, and hold no part of what is written."""
+        real = [home for home in _real(self.homes) if home.is_dir() and home != Path("/") and not _is_gone(home)]
+        apart = [home for home in real if not any(is_within(home, each) for each in (*self._bound(), *self.hidden))]
+        return [home for home in dict.fromkeys(apart) if not any(home != each and home.is_relative_to(each) for each in apart)]
+
+    def _hidden_by_mounts(self) -> tuple[list[Path], list[Path]]:
+        """What is hidden and not in a home: to be hidden before, and after, what can be written is bound."""
+        homes, bound = self._homes(), self._bound()
+        hidden = sorted(self.hidden, key=lambda place: len(place.parts))
+        outside = [place for place in hidden if not any(is_within(place, home) for home in homes)]
+        # What is itself to be written, or holds it, is hidden before, or it would not be there.
+        within = [place for place in hidden if any(is_within(place, each) and place != each for each in bound)]
+        return [place for place in outside if place not in within], within
 
     def _is_hidden(self, place: Path) -> bool:
         return any(place.is_relative_to(each) for each in self.hidden)
-
-
-def hidden_places(environment: Mapping[str, str], project_dir: Path) -> tuple[Path, ...]:
-    """Where a person's credentials and histories are kept, as far as that is known; nothing that holds the project."""
-    home = Path(environment.get("HOME") or os.path.expanduser("~"))
-    config = Path(environment.get("CLAUDE_CONFIG_DIR") or home / ".claude")
-    places = [*(home / name for name in _AT_HOME), *(config / name for name in _OF_THE_CLI)]
-    project = Path(os.path.realpath(project_dir))
-    return tuple(place for place in places if not project.is_relative_to(os.path.realpath(place)))
 
 
 @functools.cache
@@ -125,28 +167,19 @@ def _hiding(place: Path) -> list[str]:
     return ["--ro-bind", os.devnull, os.path.realpath(place)] if place.exists() else []
 
 
-def _linked_repository(file: Path) -> list[Path]:
-    """The repository of a linked worktree, whose `.git` is a file that says where it is."""
-    try:
-        gitdir = file.parent / file.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-        common = gitdir / (gitdir / "commondir").read_text(encoding="utf-8").strip()
-        worktree = gitdir / (gitdir / "gitdir").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return []
-    # Only the repository that names this very worktree as its own: our file is in the agent's reach, that one is not.
-    is_ours = _is_within(gitdir, common / "worktrees") and os.path.realpath(worktree) == os.path.realpath(file)
-    is_ours = is_ours and not file.is_symlink()
-    return [Path(os.path.realpath(common))] if is_ours and (common / "objects").is_dir() else []
+def _real(places: Iterable[Path]) -> list[Path]:
+    return [Path(os.path.realpath(place)) for place in places]
 
 
-def _is_within(place: Path, other: Path) -> bool:
-    return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(other))
+def _is_gone(place: Path) -> bool:
+    """Whether it lies where there is nothing within."""
+    return place.is_relative_to("/tmp") or place.is_relative_to("/run")  # noqa: S108
 
 
 def _pythons() -> list[Path]:
     """Where our own Python is, if that would be hidden: what serves within the walls is run by it."""
     places = {Path(os.path.realpath(place)) for place in (sys.prefix, sys.base_prefix, _HERE)}
-    return sorted(place for place in places if place.is_relative_to("/tmp") or place.is_relative_to("/run"))  # noqa: S108
+    return sorted(place for place in places if _is_gone(place))
 
 
 _HERE: Final = Path(__file__).parent
@@ -157,18 +190,6 @@ WITHHELD: Final = (
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
 )
 """The variables by which the CLI logs in; no command needs them."""
-
-_OF_GIT: Final = ("hooks", "config", "config.worktree", "commondir")
-_AT_HOME: Final = (
-    *(".ssh", ".gnupg", ".1password", ".password-store", ".local/share/keyrings"),
-    *(".aws", ".azure", ".kube", ".config/gcloud", ".config/doctl", ".terraform.d", ".vault-token"),
-    *(".docker", ".config/containers", ".netrc", ".git-credentials", ".config/git/credentials"),
-    *(".config/gh", ".config/hub", ".config/glab-cli"),
-    *(".npmrc", ".yarnrc.yml", ".pypirc", ".cargo/credentials", ".cargo/credentials.toml", ".gem/credentials"),
-    *(".bash_history", ".zsh_history", ".python_history", ".psql_history", ".mysql_history", ".pgpass"),
-    *(".claude.json", ".config/op", ".mozilla", ".config/google-chrome", ".config/chromium"),
-)
-_OF_THE_CLI: Final = (".credentials.json", ".claude.json", "history.jsonl", "projects", "file-history", "backups")
 
 _CACHES: Final = {
     "XDG_CACHE_HOME": "cache",  # pip, uv, yarn, go build, and many more

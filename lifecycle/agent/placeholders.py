@@ -1,7 +1,8 @@
 """Stand-ins for what is sealed in a project and not there: a mount needs something to lie on.
 
-Without one, a command could make the file that it may not write, and the next run would read it. They are empty, hidden
-from git, and taken away with the walls; one that a killed manager left is taken away by the next.
+Without one, a command could make the file that it may not write, and the next run would read it. They say nothing that
+would not hold without them, are hidden from git, and are taken away with the walls; one that a killed manager left is
+taken away by the next.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ __all__ = ["Placeholders"]
 
 
 class Placeholders:
-    """Those of one project. What else than an empty file or directory stands in their place is never touched."""
+    """Those of one project. What was not put there by us is never touched."""
 
     def __init__(self, confinement: Confinement) -> None:
-        self._project_dir = confinement.project_dir
-        self._names = confinement.sealed
+        self._confinement = confinement
         self._list = confinement.scratch_dir.parent / FILE_NAME
-        self._ours: list[str] = []
+        self._ours: dict[Path, bytes | None] = {}
 
     @property
     def ignored(self) -> tuple[str, ...]:
         """Their patterns as `.gitignore` has them."""
-        return tuple(f"/{name}" for name in self._ours)
+        top = self._confinement.project_dir
+        return tuple(f"/{place.name}" for place in self._ours if place.parent == top)
 
     def put(self) -> None:
         """Put one where nothing is. The scratch directory must be there.
@@ -36,47 +37,53 @@ class Placeholders:
         Raises:
             OSError: the project cannot be written.
         """
-        self._ours = [name for name in self._left() if self._is_empty(name)]
-        missing = [name for name in self._names if not _is_there(self._project_dir / name)]
-        self._ours += [name for name in missing if name not in self._ours]
+        known = self._confinement.stand_ins()
+        missing = [place for place in known if not _is_there(place)]
+        left = [place for place in self._left() if place in known and _is_untouched(place, known[place])]
+        self._ours |= {place: known[place] for place in (*left, *missing)}
         # On record first: whatever happens next, somebody will know them for what they are.
-        self._list.write_text(json.dumps(self._ours), encoding="utf-8")
-        for name in missing:
-            place = self._project_dir / name
-            if Path(name).suffix:
-                place.touch()
-            else:
+        self._list.write_text(json.dumps([str(place) for place in self._ours]), encoding="utf-8")
+        for place in missing:
+            content = known[place]
+            if content is None:
                 place.mkdir()
+            elif not content:
+                place.touch()
+            else:  # in one step: git refuses a repository in which it is empty
+                part = place.with_name(f"{place.name}.part")
+                part.write_bytes(content)
+                part.replace(place)
 
     def take_away(self) -> None:
-        """Take away those that are still empty."""
-        for name in self._ours:
-            place = self._project_dir / name
+        """Take away those that are still as they were put."""
+        for place, content in self._ours.items():
             with contextlib.suppress(OSError):  # a person has put something there meanwhile, or has taken it away
-                if place.is_symlink():
+                if not _is_untouched(place, content):
                     continue
-                if place.is_dir():
+                if content is None:
                     place.rmdir()
-                elif self._is_empty(name):
+                else:
                     place.unlink()
         if self._ours:
             with contextlib.suppress(OSError):
                 self._list.unlink()
 
-    def _left(self) -> list[str]:
+    def _left(self) -> list[Path]:
         try:
             left = json.loads(self._list.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return []
-        return [name for name in left if name in self._names] if isinstance(left, list) else []
+        top = self._confinement.project_dir
+        return [top / name for name in left if isinstance(name, str)] if isinstance(left, list) else []
 
-    def _is_empty(self, name: str) -> bool:
-        place = self._project_dir / name
-        if place.is_symlink():
-            return False
-        if place.is_dir():
-            return not any(place.iterdir())
-        return place.is_file() and place.stat().st_size == 0
+
+def _is_untouched(place: Path, content: bytes | None) -> bool:
+    """Whether what is there is as it was put."""
+    if place.is_symlink():
+        return False
+    if content is None:
+        return place.is_dir() and not any(place.iterdir())
+    return place.is_file() and place.stat().st_size == len(content) and place.read_bytes() == content
 
 
 def _is_there(place: Path) -> bool:

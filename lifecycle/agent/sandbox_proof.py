@@ -34,7 +34,7 @@ from states.vocabulary import Cause, SessionId
 __all__ = ["SandboxProof", "prove_sandbox"]
 
 FILE_NAME: Final = "sandbox-proof.json"
-REVISION: Final = 1
+REVISION: Final = 2
 """Raised whenever the walls change in a way that an old proof says nothing about."""
 
 

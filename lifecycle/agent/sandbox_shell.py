@@ -4,7 +4,8 @@
 
 Its descriptors, directory and environment, with `ADDITIONS` (a JSON object) over it, go to the process within
 (`sandbox_inside`), which runs `SHELL ARGUMENT...` with them; it ends as that ended. Signals are passed on, and when
-this process dies, the command dies. Without an answer from within nothing is run at all.
+this process dies, the command dies. Without an answer from within nothing is run at all; and when the walls fell while
+it ran, it says why.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 HEAD = struct.Struct("!Q")
 STATUS = struct.Struct("!i")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-NOTHING_RAN = 126
+FALLEN = -1  # in place of a wait status; as in `sandbox_inside`
+NOTHING_RAN, CUT_OFF = 126, 125
 
 
 def main() -> NoReturn:
@@ -46,6 +48,9 @@ def main() -> NoReturn:
     except OSError as error:
         os.write(2, f"the sandbox is gone, and nothing runs without it ({error.strerror or error})\n".encode())
         os._exit(NOTHING_RAN)
+    if status == FALLEN:
+        os.write(2, b"the sandbox is made anew, and whatever ran in it was ended: " + rest(connection) + b"\n")
+        os._exit(CUT_OFF)
     if os.WIFEXITED(status):
         os._exit(os.WEXITSTATUS(status))
     die_by(os.WTERMSIG(status))
@@ -80,6 +85,17 @@ def awaited(connection: socket.socket) -> int:
                 if len(answer) < STATUS.size:
                     raise OSError("it ended while the command ran")
                 return int(STATUS.unpack(answer)[0])
+
+
+def rest(connection: socket.socket) -> bytes:
+    """What else is said, to its end."""
+    pieces = bytearray()
+    try:
+        while piece := connection.recv(4096):
+            pieces += piece
+    except OSError:
+        pass
+    return bytes(pieces)
 
 
 def die_by(number: int) -> NoReturn:

@@ -1,7 +1,8 @@
 """Which shell the CLI runs its commands with: ours, which keeps the key from them, and the walls around them.
 
 The CLI takes the program that CLAUDE_CODE_SHELL names for every command. What it names here first forgets the variables
-by which the CLI logs in, and then becomes bash; or, with a sandbox, sends everything within.
+by which the CLI logs in, and then becomes bash; or, with a sandbox, forgets every other credential, too, and sends
+everything within.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,7 @@ from typing import Final
 from lifecycle.agent.confinement import WITHHELD, Confinement
 from lifecycle.agent.walled import PROXY_PORT, Walled
 from lifecycle.errors import AgentFailed
+from lifecycle.redaction import without_credentials
 from states.vocabulary import SessionId
 
 __all__ = ["agent_shell"]
@@ -47,7 +50,8 @@ async def agent_shell(
     """
     bash = shutil.which("bash", path=environment.get("PATH"))
     if confinement is None:
-        yield {} if bash is None else {"CLAUDE_CODE_SHELL": str(_written(directory, f'exec {shlex.quote(bash)} "$@"'))}
+        plain = f'exec {shlex.quote(bash or "")} "$@"'
+        yield {} if bash is None else {"CLAUDE_CODE_SHELL": str(_written(directory, plain, WITHHELD))}
         return
     if bash is None:
         raise AgentFailed("the sandbox cannot be made: there is no bash")
@@ -55,19 +59,19 @@ async def agent_shell(
         additions = await asyncio.to_thread(_additions, confinement, environment, walled.ignored)
         client = [sys.executable, "-I", "-S", str(_CLIENT), str(walled.socket_path), bash, json.dumps(additions)]
         yield {
-            "CLAUDE_CODE_SHELL": str(_written(walled.directory, f'exec {shlex.join(client)} "$@"')),
+            "CLAUDE_CODE_SHELL": str(_written(walled.directory, f'exec {shlex.join(client)} "$@"', _secrets(environment))),
             "CLAUDE_CODE_TMPDIR": str(confinement.cli_dir),
         }
 
 
-def _written(directory: Path, command: str) -> Path:
+def _written(directory: Path, command: str, withheld: Iterable[str]) -> Path:
     """The shell, as a script whose name says that it is a bash, since the CLI goes by that.
 
     Raises:
         AgentFailed: it cannot be written.
     """
     place = directory / "shell.d" / "bash"
-    text = f"#!/bin/sh\nunset {' '.join(WITHHELD)}\n{command}\n"
+    text = f"#!/bin/sh\nunset {' '.join(withheld)}\n{command}\n"
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(f".bash.{os.getpid()}")
@@ -79,10 +83,17 @@ def _written(directory: Path, command: str) -> Path:
     return place
 
 
+def _secrets(environment: Mapping[str, str]) -> list[str]:
+    """The variables that commands within do not see: what holds a credential or leads to one, as for the verification."""
+    dropped = environment.keys() - without_credentials(environment).keys() - _HARMLESS
+    return sorted({*WITHHELD, *(name for name in dropped if _VARIABLE.fullmatch(name))})
+
+
 def _additions(confinement: Confinement, environment: Mapping[str, str], ignored: Sequence[str]) -> dict[str, str]:
     """What commands within find in their environment, over the CLI's."""
     proxy = f"http://127.0.0.1:{PROXY_PORT}"
-    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), proxy)
+    kinds = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
+    proxies = dict.fromkeys((*kinds, *(kind.lower() for kind in kinds)), proxy)
     local = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
     return {
         **confinement.environment(),
@@ -90,6 +101,7 @@ def _additions(confinement: Confinement, environment: Mapping[str, str], ignored
         **local,
         "NODE_USE_ENV_PROXY": "1",
         "SHELL": shutil.which("bash", path=environment.get("PATH")) or "/bin/bash",
+        **{name: "" for name in _secrets(environment) if _GIT_VALUE.fullmatch(name)},  # git counts them
         **_identity(confinement.project_dir, environment),
         **_ignoring(confinement.scratch_dir, environment, ignored),
     }
@@ -147,4 +159,7 @@ def _git_says(key: str, directory: Path, environment: Mapping[str, str]) -> str:
 
 
 _TIMEOUT_S: Final = 10.0
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GIT_VALUE: Final = re.compile(r"GIT_CONFIG_(?:KEY|VALUE)_\d+")
+_HARMLESS: Final = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL"})
 _CLIENT: Final = Path(__file__).with_name("sandbox_shell.py").absolute()

@@ -1,13 +1,15 @@
 """One session's world within the sandbox's walls: made, served, and torn down with everything in it.
 
 Owns the order in which it comes to life, and its end: it hangs on a leash of its own, so that it falls when the manager
-dies, by whatever means. What the walls are is `confinement`'s, what happens within is `sandbox_inside`'s.
+dies, by whatever means; and when it fell because it was no longer whole, it is made anew. What the walls are is
+`confinement`'s, what happens within is `sandbox_inside`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -24,11 +28,12 @@ from lifecycle.agent.confinement import Confinement
 from lifecycle.agent.leash_control import SESSION_MARKER, leashed
 from lifecycle.agent.placeholders import Placeholders
 from lifecycle.agent.sandbox_proxy import HostProxy
+from lifecycle.agent.seals import Seals
 from lifecycle.errors import AgentFailed
 from lifecycle.redaction import without_credentials
 from states.vocabulary import SessionId
 
-__all__ = ["Walled"]
+__all__ = ["Walled", "watching"]
 
 
 class Walled:
@@ -50,14 +55,19 @@ class Walled:
         environment: Mapping[str, str],
         refused: Callable[[str, int], None] = lambda host, port: None,
     ) -> None:
-        self._confinement = confinement
-        self._environment = {**without_credentials(environment), SESSION_MARKER: f"{session_id}{SUFFIX}"}
-        self._placeholders = Placeholders(confinement)
-        self._proxy = HostProxy(confinement.hosts, environment, refused)
-        self._process: asyncio.subprocess.Process | None = None
-        # Not within the walls, where /tmp is another one.
+        # Not within the walls: a /tmp is another one there, and it is hidden wherever else it lies.
         self.directory = _socket_directory()
         self.socket_path = self.directory / SOCKET_NAME
+        self._confinement = replace(confinement, hidden=(*confinement.hidden, self.directory))
+        self._environment = {**without_credentials(environment), SESSION_MARKER: f"{session_id}{SUFFIX}"}
+        self._placeholders = Placeholders(self._confinement)
+        self._seals = Seals()
+        self._new_proxy = partial(HostProxy, confinement.hosts, environment, refused)
+        self._proxy = self._new_proxy()
+        self._process: asyncio.subprocess.Process | None = None
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._control: socket.socket | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -81,16 +91,56 @@ class Walled:
         await self._stop()
 
     async def _start(self) -> None:
+        self._listening.bind(str(self.socket_path))
+        self._listening.listen(64)
+        await self._stand_up()
+        self._keeping = asyncio.ensure_future(self._keep())
+
+    async def _stand_up(self) -> None:
+        """Make the walls, as the project is now, with what serves in them."""
         self._confinement.prepare()
         self._placeholders.put()
+        self._seals = self._confinement.seals()
+        watched = json.dumps(self._confinement.watched())
+        if self._control is not None:
+            self._control.close()
         ours, theirs = socket.socketpair()
-        with ours, theirs, socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(str(self.socket_path))
-            listening.listen(64)
-            inside = [sys.executable, "-I", "-S", str(_INSIDE), str(listening.fileno()), str(theirs.fileno()), str(PROXY_PORT)]
-            self._process = await self._started(inside, (listening.fileno(), theirs.fileno()))
-            ours.setblocking(False)
-            await self._proxy.start(await self._door(ours))
+        self._control = ours
+        with theirs:
+            descriptors = (self._listening.fileno(), theirs.fileno())
+            inside = [*_INSIDE, *map(str, descriptors), str(PROXY_PORT), watched]
+            self._process = await self._started(inside, descriptors)
+        ours.setblocking(False)
+        self._proxy = self._new_proxy()
+        await self._proxy.start(await self._door(ours))
+
+    async def _keep(self) -> None:
+        """Make the walls anew when they fell because they were no longer whole. Whoever connects meanwhile waits."""
+        try:
+            for _ in range(RENEWALS_MAX):
+                assert self._process is not None
+                await self._process.wait()
+                await self._proxy.close()
+                if not self._has_told_why():
+                    break
+                self._mend()
+                await self._stand_up()
+        except (OSError, TimeoutError):
+            pass  # there is no making them: who connects is told that they are gone
+        finally:
+            self._listening.close()
+
+    def _has_told_why(self) -> bool:
+        """Whether the process within ended because the walls were not whole, and not for any other reason."""
+        assert self._control is not None
+        try:
+            return bool(self._control.recv(WORDS_MAX_BYTES))
+        except OSError:
+            return False
+
+    def _mend(self) -> None:
+        """What no mount could hold is put right, now that nothing runs within."""
+        self._seals.mend(self._confinement.set_aside_dir)
 
     async def _started(self, inside: Sequence[str], descriptors: Sequence[int]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -142,6 +192,8 @@ class Walled:
 
     async def _stop(self) -> None:
         """Let the walls fall, whoever cancels meanwhile. The signal goes out before anything is awaited."""
+        if self._keeping is not None:
+            self._keeping.cancel()
         self._kill()
         ending, was_cancelled = asyncio.ensure_future(self._ended()), False
         while not ending.done():
@@ -149,6 +201,11 @@ class Walled:
                 await asyncio.wait({ending})
             except asyncio.CancelledError:
                 was_cancelled = True
+        self._listening.close()
+        if self._control is not None:
+            self._control.close()
+        with contextlib.suppress(OSError):
+            self._mend()
         self._placeholders.take_away()
         shutil.rmtree(self.directory, ignore_errors=True)
         ending.result()
@@ -156,6 +213,9 @@ class Walled:
             raise asyncio.CancelledError
 
     async def _ended(self) -> None:
+        if self._keeping is not None:
+            await asyncio.gather(self._keeping, return_exceptions=True)
+            self._kill()  # what it may just have started
         await self._proxy.close()
         if self._process is None:
             return
@@ -164,6 +224,15 @@ class Walled:
         if not waiting.done():
             self._process.kill()  # the leash's lower link sees to the rest
             await waiting
+
+
+def watching(command: Sequence[str], confinement: Confinement) -> list[str]:
+    """The argument vector that runs one command within, where the walls are about it alone, and ends it when they break.
+
+    Raises:
+        OSError: something cannot be sealed.
+    """
+    return [*_INSIDE, json.dumps(confinement.watched()), *command]
 
 
 def _socket_directory() -> Path:
@@ -185,4 +254,7 @@ SUFFIX: Final = "+sandbox"
 START_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 3.0
 WORDS_MAX_BYTES: Final = 4096
-_INSIDE: Final = Path(__file__).with_name("sandbox_inside.py").absolute()
+RENEWALS_MAX: Final = 100
+"""In one session. Who makes the walls fall more often keeps them down, and no command runs any more."""
+
+_INSIDE: Final = (sys.executable, "-I", "-S", str(Path(__file__).with_name("sandbox_inside.py").absolute()))

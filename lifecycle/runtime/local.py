@@ -57,7 +57,8 @@ def local_workspace(project_dir: Path, config: Config) -> Workspace:
 
 def local_confinement(project_dir: Path, state_dir: Path, config: Config) -> Confinement:
     """The sandbox's walls around this project: no project's record is within them, nor this person's credentials."""
-    from lifecycle.agent.confinement import Confinement, hidden_places
+    from lifecycle.agent.confinement import Confinement
+    from lifecycle.agent.homes import hidden_places, homes_of
 
     project, state = Path(os.path.realpath(project_dir)), Path(os.path.realpath(state_dir))
     # Where the records share a directory with everything else of a person, only this one can be hidden.
@@ -67,6 +68,7 @@ def local_confinement(project_dir: Path, state_dir: Path, config: Config) -> Con
         state / "scratch",
         hidden=(state if is_home else state.parent, *hidden_places(os.environ, project)),
         sealed=(".claude", "lifecycle.toml", *(("CLAUDE.md", "CLAUDE.local.md") if config.protect_claude_md else ())),
+        homes=homes_of(os.environ),
         hosts=tuple(config.sandbox_hosts.split(",")) if config.sandbox_hosts else (),
     )
 
@@ -76,13 +78,14 @@ def local_verifier(project_dir: Path, config: Config, confinement: Confinement |
     if config.verify_command is None:
         return None
     from lifecycle.agent.leash_control import SESSION_MARKER, leashed
+    from lifecycle.agent.walled import watching
     from lifecycle.workspace.verification import CommandVerifier
 
     verifier = CommandVerifier(
         config.verify_command,
         project_dir,
         timeout_s=config.verify_timeout,
-        on_leash=leashed if confinement is None else lambda command: leashed(confinement.walls(command)),
+        on_leash=leashed if confinement is None else lambda command: leashed(confinement.walls(watching(command, confinement))),
         environment=os.environ if confinement is None else {**os.environ, **confinement.environment()},
         marker=SESSION_MARKER,
     )
@@ -98,13 +101,17 @@ class _WalledVerifier:
 
     async def verify(self, session_id: SessionId, stop: StopFlag) -> Verdict:
         from lifecycle.agent.placeholders import Placeholders
+        from lifecycle.agent.seals import Seals
 
         self._confinement.prepare()
         placeholders = Placeholders(self._confinement)
+        seals = Seals()
         try:
             placeholders.put()
+            seals = self._confinement.seals()
             return await self._verifier.verify(session_id, stop)
         finally:
+            seals.mend(self._confinement.set_aside_dir)
             placeholders.take_away()
 
 

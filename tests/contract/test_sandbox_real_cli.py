@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from lifecycle.agent.cli_path import find_cli
-from lifecycle.agent.confinement import Confinement, hidden_places
+from lifecycle.agent.confinement import Confinement
+from lifecycle.agent.homes import hidden_places
 from lifecycle.agent.sandbox import sandbox_problem
 from lifecycle.agent.walled import SUFFIX
 from lifecycle.config import Config

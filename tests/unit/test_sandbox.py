@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.agent.confinement import WITHHELD, Confinement, hidden_places
+from lifecycle.agent.confinement import WITHHELD, Confinement
+from lifecycle.agent.homes import hidden_places
 from lifecycle.agent.placeholders import Placeholders
 from lifecycle.agent.sandbox import SandboxMode, choose_sandbox, sandbox_problem
 from lifecycle.agent.sandbox_proxy import HostProxy, is_allowed

@@ -1,0 +1,172 @@
+"""What of a project is sealed against its own code, as it stands right now: settings, instructions, git's own programs.
+
+Owns which places these are, and what becomes of those that no mount can hold: a symbolic link, or a name that nothing
+may take. Mounts are made of them by `confinement`; whether they hold is watched by `sandbox_inside`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+__all__ = ["Seals", "is_within", "repositories", "seals_of", "stand_ins"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """What is sealed.
+
+    Attributes:
+        mounts: are made read-only. A link's target is among them, where it lies in the project.
+        anchors: directories that hold one of those, and must be mounts of their own: else they could be moved away.
+        links: symbolic links, with where they lead. A link cannot be mounted on, so it is put back when it was changed.
+        absent: where nothing is and nothing may come to be; what does is taken away.
+    """
+
+    mounts: tuple[Path, ...] = ()
+    anchors: tuple[Path, ...] = ()
+    links: Mapping[Path, str] = field(default_factory=dict)
+    absent: tuple[Path, ...] = ()
+
+    def mend(self, aside: Path) -> list[Path]:
+        """Put back the links and take away what may not be there, once nothing runs within; return what was wrong.
+
+        Args:
+            aside: a directory for what stood in their places. It may be a person's: nothing is deleted.
+
+        Raises:
+            OSError: that cannot be done.
+        """
+        wrong = [place for place, target in self.links.items() if not _leads_to(place, target)]
+        for place in (*wrong, *(place for place in self.absent if os.path.lexists(place))):
+            if os.path.lexists(place):
+                aside.mkdir(parents=True, exist_ok=True)
+                shutil.move(place, _free(aside, place.name))
+            if place in self.links:
+                place.symlink_to(self.links[place])
+            else:
+                wrong.append(place)
+        return wrong
+
+
+def seals_of(project_dir: Path, names: Iterable[str], repositories: Iterable[Path]) -> Seals:
+    """What is sealed in a project.
+
+    Args:
+        names: of what is sealed at its top.
+        repositories: whose settings and programs are sealed.
+
+    Raises:
+        OSError: a sealed name is a link to what holds the project, which cannot be sealed.
+    """
+    repositories = tuple(repositories)
+    bound = (Path(os.path.realpath(project_dir)), *repositories)
+    inside = project_dir / ".git"
+    # Whoever writes a `.git` that is a file, or a link, chooses the repository.
+    named = [project_dir / name for name in names] + ([inside] if inside.is_file() or inside.is_symlink() else [])
+    wanted = [*named, *(place for each in repositories for place in _of_git(each))]
+    links = {place: os.readlink(place) for place in wanted if place.is_symlink()}
+    leading = {place: Path(os.path.realpath(place)) for place in wanted if place != inside or not inside.is_symlink()}
+    for place, target in leading.items():
+        if any(each.is_relative_to(target) for each in bound):
+            raise OSError(f"{place} leads to {target}, which holds the project, so that it cannot be sealed")
+    within = [place for place in dict.fromkeys(leading.values()) if any(place.is_relative_to(each) for each in bound)]
+    there = [place for place in within if place.exists()]
+    mounts = [place for place in there if not any(place != each and place.is_relative_to(each) for each in there)]
+    anchors = {parent for place in mounts for parent in _between(place, bound)}
+    absent = [place for place in within if not place.exists() and not any(place.is_relative_to(each) for each in mounts)]
+    return Seals(tuple(mounts), tuple(sorted(anchors)), links, tuple(absent))
+
+
+def stand_ins(project_dir: Path, names: Iterable[str], repositories: Iterable[Path]) -> dict[Path, bytes | None]:
+    """What can lie in the place of something sealed that is not there, and change nothing: a content, or a directory."""
+    found: dict[Path, bytes | None] = {project_dir / name: b"" if Path(name).suffix else None for name in names}
+    for repository in repositories:
+        for each in (repository, *_modules(repository)):
+            found |= {each / "hooks": None, each / "config.worktree": b""}
+            # "Here" is what git takes for granted; but with it, it no longer asks the configuration for the work tree.
+            if not _has_worktree_setting(each):
+                found[each / "commondir"] = b".\n"
+    return found
+
+
+def repositories(project_dir: Path) -> list[Path]:
+    """The directories in which git writes for this project; none of them is one that the agent could have chosen."""
+    inside = project_dir / ".git"
+    if inside.is_dir():
+        real = Path(os.path.realpath(inside))
+        return [real] if is_within(real, project_dir) and real != Path(os.path.realpath(project_dir)) else []
+    return _linked_repository(inside)
+
+
+def is_within(place: Path, other: Path) -> bool:
+    """Whether it is the other one or lies in it, links resolved."""
+    return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(other))
+
+
+def _of_git(repository: Path) -> Iterator[Path]:
+    for each in (repository, *_modules(repository)):
+        yield from (each / name for name in _GIT_NAMES)
+        # A work tree elsewhere takes from these which repository is its own. Only what is there: git makes new ones.
+        linked = sorted(each.glob("worktrees/*"))
+        yield from (place for one in linked for name in _WORKTREE_NAMES if (place := one / name).exists())
+
+
+def _modules(repository: Path) -> list[Path]:
+    """The repositories of the submodules, theirs included."""
+    found = []
+    for directory, names, files in os.walk(repository / "modules"):
+        if "HEAD" in files and "objects" in names:
+            found.append(Path(directory))
+            names[:] = [name for name in names if name == "modules"]
+        names.sort()
+    return found
+
+
+def _has_worktree_setting(repository: Path) -> bool:
+    try:
+        return bool(_WORKTREE_SETTING.search((repository / "config").read_bytes()))
+    except OSError:
+        return False
+
+
+def _linked_repository(file: Path) -> list[Path]:
+    """The repository of a linked worktree, whose `.git` is a file that says where it is."""
+    try:
+        gitdir = file.parent / file.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        common = gitdir / (gitdir / "commondir").read_text(encoding="utf-8").strip()
+        worktree = gitdir / (gitdir / "gitdir").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return []
+    # Only the repository that names this very worktree as its own: our file is in the agent's reach, that one is not.
+    is_ours = is_within(gitdir, common / "worktrees") and os.path.realpath(worktree) == os.path.realpath(file)
+    is_ours = is_ours and not file.is_symlink()
+    return [Path(os.path.realpath(common))] if is_ours and (common / "objects").is_dir() else []
+
+
+def _between(place: Path, bound: Iterable[Path]) -> Iterator[Path]:
+    """The directories above the place, up to one that is a mount already."""
+    bound = set(bound)
+    for parent in place.parents:
+        if parent in bound:
+            return
+        yield parent
+
+
+def _leads_to(place: Path, target: str) -> bool:
+    return place.is_symlink() and os.readlink(place) == target
+
+
+def _free(directory: Path, name: str) -> Path:
+    names = (name, *(f"{name}.{number}" for number in range(1, 10_000)))
+    return next(place for each in names if not os.path.lexists(place := directory / each))
+
+
+_GIT_NAMES: Final = ("hooks", "config", "config.worktree", "commondir")
+_WORKTREE_NAMES: Final = ("commondir", "gitdir", "config.worktree")
+_WORKTREE_SETTING: Final = re.compile(rb"^[^#;\n]*worktree\s*=", re.IGNORECASE | re.MULTILINE)

@@ -1,0 +1,359 @@
+"""The walls themselves, made by the real bubblewrap, while somebody outside changes what they rest on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from lifecycle.agent.confinement import Confinement
+from lifecycle.agent.homes import hidden_places, homes_of
+from lifecycle.agent.sandbox import sandbox_problem
+from lifecycle.agent.shell import agent_shell
+from lifecycle.config import Config
+from lifecycle.ports import VerdictKind
+from lifecycle.runtime.local import local_verifier
+from lifecycle.stopping import LocalStopFlag
+from states.vocabulary import SessionId
+
+pytestmark = pytest.mark.skipif(bool(sandbox_problem()), reason=f"no sandbox here: {sandbox_problem()}")
+
+GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@localhost", "-c", "protocol.file.allow=always")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A person's home. Not below /tmp, which is another one within anyway."""
+    place = Path(tempfile.mkdtemp(prefix="lifecycle-test-", dir="/var/tmp"))  # noqa: S108
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def project(home: Path) -> Path:
+    place = home / "work" / "app"
+    place.mkdir(parents=True)
+    git("init", "-q", place)
+    (place / "lifecycle.toml").write_text("max_turns = 5\n")
+    return place
+
+
+def git(*arguments: object) -> str:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    return subprocess.run([*GIT, *map(str, arguments)], check=True, capture_output=True, text=True, env=environment).stdout
+
+
+def walls(project: Path, home: Path, **changes: object) -> Confinement:
+    environment = {"HOME": str(home)}
+    state = home / ".local" / "state" / "lifecycle"
+    (state / "app" / "scratch").mkdir(parents=True, exist_ok=True)
+    fields = {"hidden": (state, *hidden_places(environment, project)), "homes": homes_of(environment), **changes}
+    return Confinement(project, state / "app" / "scratch", **fields)  # type: ignore[arg-type]
+
+
+class Shell:
+    """The shell as the CLI has it."""
+
+    def __init__(self, program: str, environment: dict[str, str], project: Path) -> None:
+        self.program, self.environment, self.project = program, environment, project
+
+    async def start(self, command: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            self.program, "-c", command, cwd=self.project, env=self.environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    async def __call__(self, command: str) -> str:
+        process = await self.start(command)
+        return (await asyncio.wait_for(process.communicate(), 30))[0].decode()
+
+
+@asynccontextmanager
+async def shell_in(confinement: Confinement, home: Path, environment: dict[str, str] | None = None) -> AsyncIterator[Shell]:
+    environment = {**os.environ, "HOME": str(home), "GIT_CONFIG_GLOBAL": os.devnull, **(environment or {})}
+    async with agent_shell(confinement, home, SessionId("a-session"), environment) as additions:
+        yield Shell(additions["CLAUDE_CODE_SHELL"], {**environment, **additions}, confinement.project_dir)
+
+
+def replace(place: Path, content: str) -> None:
+    """As editors and the CLI save a file."""
+    part = place.with_name("part")
+    part.write_text(content)
+    part.replace(place)
+
+
+async def eventually(path: Path) -> None:
+    async with asyncio.timeout(20):
+        while not path.exists():
+            await asyncio.sleep(0.01)
+
+
+# --- a person's home --------------------------------------------------------------------------------------------
+
+
+async def test_a_hidden_file_stays_hidden_whatever_takes_its_place(home: Path, project: Path) -> None:
+    """The CLI itself saves its settings so, while commands run; what they started before cannot see it either."""
+    for name in (".claude.json", ".netrc", ".config/git/credentials", ".claude/.credentials.json", ".ssh/id"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("SWORDFISH")
+    look = f"grep -rs SWORDFISH {home}/.[a-z]* ; ls -A {home} {home}/.config"
+    async with shell_in(walls(project, home), home) as run:
+        before = await run(look)
+        await run("(while sleep 0.01; do cat ~/.claude.json; done) > seen 2>/dev/null & echo $! > pid")
+        for name in (".claude.json", ".netrc", ".config/git/credentials", ".claude/.credentials.json"):
+            replace(home / name, "SWORDFISH")
+        (home / ".ssh").rename(home / ".ssh-old")
+        (home / ".ssh").mkdir()
+        (home / ".ssh" / "id").write_text("SWORDFISH")
+        (home / ".pgpass").write_text("SWORDFISH")
+        after = await run(f"sleep 0.1; {look}; kill -0 $(cat pid) && echo the same walls; echo x > ~/new")
+    assert "SWORDFISH" not in before + after
+    assert "the same walls" in after
+    assert "Read-only file system" in after
+    assert (project / "seen").read_text() == ""
+
+
+async def test_tools_and_settings_in_a_home_are_there_as_ever(home: Path, project: Path) -> None:
+    (home / ".nvm" / "bin").mkdir(parents=True)
+    (home / ".nvm" / "bin" / "tool").write_text("#!/bin/sh\necho from a tool\n")
+    (home / ".nvm" / "bin" / "tool").chmod(0o755)
+    (home / ".config" / "git").mkdir(parents=True)
+    (home / ".config" / "git" / "ignore").write_text("*.bak\n")
+    (home / ".config" / "gcloud").mkdir()
+    (home / ".cargo" / "bin").mkdir(parents=True)
+    (home / ".cargo" / "credentials").write_text("SWORDFISH")
+    (home / ".cargo" / "bin" / "cargo").touch()
+    (home / "dotfiles").mkdir()
+    (home / "dotfiles" / "gitconfig").write_text("[user]\n\tname = A Person\n")
+    (home / ".gitconfig").symlink_to("dotfiles/gitconfig")
+    (home / "dotfiles" / "netrc").write_text("SWORDFISH")
+    (home / ".netrc").symlink_to("dotfiles/netrc")
+    (home / "work" / "data.csv").write_text("1,2\n")
+    async with shell_in(walls(project, home), home, {"GIT_CONFIG_GLOBAL": str(home / ".gitconfig")}) as run:
+        said = await run(
+            "~/.nvm/bin/tool; git config user.name; ls ~/.config ~/.cargo ~/.cargo/bin ~/dotfiles; cat ../data.csv;"
+            "cat ~/.netrc ~/dotfiles/netrc; echo made > made; pwd"
+        )
+    assert said.splitlines()[:2] == ["from a tool", "A Person"]
+    assert {"git", "cargo", "bin", "gitconfig", "1,2", str(project)} <= set(said.split())
+    assert not {"gcloud", "credentials", "SWORDFISH"} & set(said.split())
+    assert (project / "made").read_text() == "made\n"
+
+
+async def test_a_home_in_the_project_is_watched_instead(home: Path) -> None:
+    """It cannot be made anew, since it is to be written; so the walls fall when what hides a file in it goes."""
+    git("init", "-q", home)
+    (home / ".netrc").write_text("OLD-SWORDFISH")
+    state = Path(tempfile.mkdtemp(dir="/var/tmp"))  # noqa: S108
+    confinement = Confinement(
+        home, state / "scratch", hidden_places({"HOME": str(home)}, home), homes=homes_of({"HOME": str(home)})
+    )
+    try:
+        async with shell_in(confinement, home) as run:
+            before = await run("cat .netrc; echo fine")
+            replace(home / ".netrc", "NEW-SWORDFISH")
+            after = await run("cat .netrc; echo fine")
+    finally:
+        shutil.rmtree(state)
+    assert "SWORDFISH" not in before + after
+    assert before.endswith("fine\n")
+    assert after.endswith("fine\n")
+
+
+# --- what is sealed ---------------------------------------------------------------------------------------------
+
+
+async def test_a_sealed_file_that_is_replaced_is_sealed_again(home: Path, project: Path) -> None:
+    """What runs meanwhile is ended at once and told why; the next command finds new walls."""
+    async with shell_in(walls(project, home), home) as run:
+        busy = await run.start("touch begun; while true; do echo evil 2>/dev/null >> lifecycle.toml; sleep 0.2; done")
+        await eventually(project / "begun")
+        for name in ("lifecycle.toml", ".git/config"):
+            replace(project / name, "max_turns = 6\n" if name.endswith("toml") else (project / name).read_text())
+            told = (await asyncio.wait_for(busy.communicate(), 10))[0].decode() if busy.returncode is None else ""
+            assert (name == ".git/config") or ("lifecycle.toml was replaced from outside" in told and busy.returncode == 125)
+            said = await run(f"echo evil >> {name}; mv {name} x; echo fine > fine; git status --short")
+            assert said.count("Read-only file system") == 1
+            assert "Device or resource busy" in said
+            assert "fine" in (project / "fine").read_text()
+    assert (project / "lifecycle.toml").read_text() == "max_turns = 6\n"
+
+
+async def test_a_sealed_file_that_is_moved_away_is_not_forgotten(home: Path, project: Path) -> None:
+    """As editors make a backup. The kernel says nothing of it, and the mount goes with the file."""
+    async with shell_in(walls(project, home), home) as run:
+        await run("true")
+        (project / "lifecycle.toml").rename(project / "lifecycle.toml~")
+        (project / "lifecycle.toml").write_text("max_turns = 7\n")
+        said = await run("echo evil >> lifecycle.toml")
+        busy = await run.start("touch begun; sleep 30")
+        await eventually(project / "begun")
+        (project / "lifecycle.toml").rename(project / "lifecycle.toml~")
+        assert b"made anew" in (await asyncio.wait_for(busy.communicate(), 5))[0]
+    assert "Read-only file system" in said
+    assert not (project / "lifecycle.toml").exists(), "what stood in for it went with the walls"
+
+
+async def test_links_are_sealed_with_what_they_lead_to(home: Path, project: Path) -> None:
+    """A link cannot be held by a mount: whoever changes it ends all that runs within a second, and it is put back."""
+    (project / "docs").mkdir()
+    (project / "docs" / "AGENTS.md").write_text("Be kind.\n")
+    (project / "CLAUDE.md").symlink_to("docs/AGENTS.md")
+    shutil.rmtree(project / ".git" / "hooks")
+    (project / "githooks").mkdir()
+    (project / ".git" / "hooks").symlink_to("../githooks")
+    (home / "elsewhere").write_text("x")
+    (project / "lifecycle.toml").unlink()
+    (project / "lifecycle.toml").symlink_to(home / "elsewhere")
+    confinement = walls(project, home, sealed=(".claude", "lifecycle.toml", "CLAUDE.md"))
+    async with shell_in(confinement, home) as run:
+        said = await run("for each in CLAUDE.md docs/AGENTS.md githooks/x .git/hooks/x lifecycle.toml; do echo evil > $each; done")
+        assert said.count("Read-only file system") == 5
+        assert "busy" in await run("mv docs other; mv githooks other")
+        said = await run("ln -sf /etc/passwd CLAUDE.md; sleep 30; echo still here")
+        assert "CLAUDE.md was changed" in said
+        assert "still here" not in said
+        assert await run("readlink CLAUDE.md") == "docs/AGENTS.md\n"
+        assert "put back" in await run("rm .git/hooks; mkdir .git/hooks; echo evil > .git/hooks/pre-commit")
+        assert await run("readlink .git/hooks CLAUDE.md") == "../githooks\ndocs/AGENTS.md\n"
+        leaving = await run.start("rm CLAUDE.md && echo evil > CLAUDE.md; touch done; sleep 5")
+        await eventually(project / "done")
+    await leaving.communicate()
+    assert os.readlink(project / "CLAUDE.md") == "docs/AGENTS.md", "at the end, too"
+    aside = confinement.set_aside_dir
+    assert sorted(place.name for place in aside.iterdir()) == ["CLAUDE.md", "CLAUDE.md.1", "hooks"]
+    assert (project / "docs" / "AGENTS.md").read_text() == "Be kind.\n"
+
+
+async def test_a_link_to_what_is_not_there_does_not_come_true(home: Path, project: Path) -> None:
+    (project / "CLAUDE.md").symlink_to("AGENTS.md")
+    async with shell_in(walls(project, home, sealed=("CLAUDE.md",)), home) as run:
+        assert "may not be there" in await run("echo evil > AGENTS.md; sleep 5")
+        assert await run("cat CLAUDE.md; echo none") == "cat: CLAUDE.md: No such file or directory\nnone\n"
+    assert not (project / "AGENTS.md").exists()
+
+
+async def test_a_repository_behind_a_link_is_sealed_as_any(home: Path, project: Path) -> None:
+    (project / ".git").rename(project / "repository")
+    (project / ".git").symlink_to("repository")
+    async with shell_in(walls(project, home), home) as run:
+        assert "Read-only" in await run("echo evil >> repository/config; git status --short")
+        assert ".git was changed" in await run("rm .git; sleep 5")
+    assert os.readlink(project / ".git") == "repository"
+
+
+async def test_a_link_to_the_project_itself_is_refused_in_words(home: Path, project: Path) -> None:
+    from lifecycle.errors import AgentFailed
+
+    (project / ".claude").symlink_to(".")
+    with pytest.raises(AgentFailed, match=r"\.claude leads to .*cannot be sealed"):
+        async with shell_in(walls(project, home), home):
+            pass
+
+
+# --- a repository's own programs --------------------------------------------------------------------------------
+
+
+async def test_what_git_would_obey_cannot_be_made_where_it_was_not(home: Path, project: Path) -> None:
+    """In a repository, its submodules, and what other work trees of it go by; and git goes on working."""
+    other = home / "other"
+    git("init", "-q", other)
+    git("-C", other, "commit", "-q", "--allow-empty", "-m", "one")
+    git("-C", project, "commit", "-q", "--allow-empty", "-m", "one")
+    git("-C", project, "submodule", "--quiet", "add", other, "sub")
+    git("-C", project, "worktree", "add", "-q", home / "linked")
+    shutil.rmtree(project / ".git" / "hooks")
+    shutil.rmtree(project / ".git" / "modules" / "sub" / "hooks")
+    places = [
+        *(".git/commondir", ".git/hooks/pre-commit", ".git/config.worktree", ".git/modules/sub/config"),
+        *(".git/modules/sub/hooks/post-checkout", ".git/worktrees/linked/commondir", ".git/worktrees/linked/gitdir"),
+    ]
+    work = (
+        "git add -A && git commit -qm two && git checkout -q -b topic && echo a > a && git add a && git stash -q && git stash pop -q"
+        " && git commit -qm three && git -C sub commit -q --allow-empty -m sub && git gc -q && git worktree list | wc -l"
+        " && git rev-parse --git-dir && git log --oneline | wc -l && git status --short"
+    )
+    async with shell_in(walls(project, home), home) as run:
+        move = "python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[1] + str(1))'"
+        said = await run(
+            f"for each in {' '.join(places)}; do echo evil > $each; done; for each in .git .git/modules/sub; do {move} $each; done"
+        )
+        assert said.count("Read-only file system") == len(places), said
+        assert said.count("busy") == 2, said
+        assert (await run(work)).split() == ["2", ".git", "3", "M", "sub"]
+        assert ".git/modules/sub/commondir was made" in await run("echo .. > .git/modules/sub/commondir; sleep 5")
+        await run("true")  # the walls stand again, and all is in order
+        assert git("-C", project, "status", "--short").split() == ["M", "sub"], "from outside, meanwhile"
+    assert not any((project / name).exists() for name in (".git/commondir", ".git/hooks", ".git/modules/sub/commondir"))
+    assert len(git("-C", project, "log", "--oneline").splitlines()) == 3
+
+
+async def test_a_repository_with_a_work_tree_elsewhere_works_as_ever(home: Path, project: Path) -> None:
+    """Its configuration says where that is, which git does not ask when there is a `commondir`: so it gets none."""
+    git("-C", project, "config", "core.worktree", project)
+    async with shell_in(walls(project, home), home) as run:
+        assert "commondir" not in await run("ls .git; git commit -q --allow-empty -m one; git log --oneline")
+        assert "may not be there" in await run("echo .. > .git/commondir; sleep 5")
+    assert not (project / ".git" / "commondir").exists()
+
+
+# --- the verification -------------------------------------------------------------------------------------------
+
+
+async def test_a_verification_ends_when_its_walls_are_no_longer_whole(home: Path, project: Path) -> None:
+    from dataclasses import replace as changed
+
+    verifier = local_verifier(project, changed(Config(), verify_command="touch begun; sleep 30"), walls(project, home))
+    assert verifier is not None
+    verifying = asyncio.ensure_future(verifier.verify(SessionId("a-session"), LocalStopFlag()))
+    await eventually(project / "begun")
+    begun = time.monotonic()
+    replace(project / "lifecycle.toml", "max_turns = 6\n")
+    verdict = await verifying
+    assert time.monotonic() - begun < 10
+    assert verdict.kind is VerdictKind.FAILED
+    assert "lifecycle.toml was replaced from outside" in verdict.output
+
+
+# --- what commands are told -------------------------------------------------------------------------------------
+
+
+async def test_no_credential_is_in_a_commands_environment(home: Path, project: Path) -> None:
+    names = (
+        *("GITHUB_TOKEN", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "NPM_TOKEN", "PGPASSWORD"),
+        *("MY_SECRET", "DB_PASSWORD", "ANTHROPIC_API_KEY", "SSH_PRIVATE_KEY", "DATABASE_URL", "HARMLESS", "GIT_CONFIG_VALUE_0"),
+    )
+    secrets = {**dict.fromkeys(names, "SWORDFISH-1"), "DATABASE_URL": "pg://me:SWORDFISH@db/x", "HARMLESS": "harmless"}
+    secrets |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraheader", "GIT_CONFIG_VALUE_0": "Authorization: Basic SWORDFISH-1"}
+    secrets |= {"AWS_REGION": "eu-west-1", "ALL_PROXY": "socks5://10.0.0.1:1", "ftp_proxy": "http://10.0.0.1:1"}
+    async with shell_in(walls(project, home), home, secrets) as run:
+        said = await run("env; git status --short; cat /proc/*/environ | tr '\\0' '\\n'")
+    assert "SWORDFISH" not in said
+    assert {"HARMLESS=harmless", "AWS_REGION=eu-west-1"} <= set(said.splitlines())
+    proxies = {line for line in said.splitlines() if line.lower().startswith(("all_proxy=", "ftp_proxy="))}
+    ours = "http://127.0.0.1:3128"
+    assert {f"{name}={ours}" for name in ("ALL_PROXY", "all_proxy", "FTP_PROXY", "ftp_proxy")} <= proxies
+    assert "fatal" not in said
+
+
+@pytest.mark.parametrize("below", ["tmp", "work/app/tmp", "a-very-deep-directory/" * 6])
+async def test_the_socket_is_out_of_reach_wherever_temporary_files_are(
+    home: Path, project: Path, below: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a home, in the project itself, and where a socket's path would be too long."""
+    (home / below).mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(home / below))
+    async with shell_in(walls(project, home), home) as run:
+        directory = Path(run.program).parents[1]
+        assert (directory / "shell").is_socket()
+        look = f"find / -xdev -type s 2>/dev/null; find {home} /tmp -type s; ls -A {directory} 2>/dev/null; echo none"
+        assert await run(look) == "none\n"
+    assert not directory.exists()
