@@ -54,6 +54,8 @@ class Confinement:
         """
         arguments = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
         arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", *_no_worlds_within()]
+        # The first process of a world cannot be stopped or killed by the others in it, and when it ends, they do.
+        arguments += ["--as-pid-1"]
         # Empty, for there lie the sockets of the machine's services; a container engine's is as good as root.
         arguments += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108
         before, within = self._hidden_by_mounts()

@@ -3,16 +3,16 @@
     sandbox_inside.py LISTENING_FD CONTROL_FD PROXY_PORT WATCHED
     sandbox_inside.py WATCHED COMMAND [ARGUMENT...]
 
-It is started within the walls with a listening socket that was made outside, so nothing within can take its place. Each
-connection is one command: its descriptors, arguments, environment and directory come in, its wait status goes out.
-When a connection ends before its command does, the command's process group is killed. What a command leaves in the
-background stays, until the walls fall.
+It is the first process within the walls, so that no other can stop it, and is started with a listening socket that was
+made outside, so nothing within can take its place. Each connection is one command: its descriptors, arguments,
+environment and directory come in, its wait status goes out. When a connection ends before its command does, the
+command's process group is killed. What a command leaves in the background stays, until the walls fall.
 
 The kernel takes a mount away when, outside, another file is renamed into its place, and a symbolic link cannot be
 mounted on at all. So `WATCHED` (see `Confinement.watched`) is looked at before and after each command, whenever the
-kernel says that a mount went, and every `LOOK_S` otherwise: when something is not as it was, everything within is killed at
-once, whoever waits is told why, and so is the manager, through CONTROL_FD. In the second form there is one command and
-no manager to tell.
+kernel says that a mount went, and every `LOOK_S` otherwise: when something is not as it was, everything within is killed
+at once, whoever waits is told why, and so is the manager, through CONTROL_FD. In the second form there is one command
+and no manager to tell.
 
 First of all it opens 127.0.0.1:PROXY_PORT on the loopback of this world and hands that socket out through CONTROL_FD:
 whoever accepts on it outside is the only way to the network. Knows nothing of what commands and hosts are allowed.
@@ -20,6 +20,7 @@ whoever accepts on it outside is the only way to the network. Knows nothing of w
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 REQUEST_MAX_BYTES = 64 << 20
 REQUEST_TIMEOUT_S = 10.0
 LOOK_S = 1.0
+PR_SET_DUMPABLE = 4
 HEAD = struct.Struct("!Q")
 STATUS = struct.Struct("!i")
 FALLEN = -1
@@ -46,6 +48,7 @@ NOT_WHOLE = 125
 
 def main() -> NoReturn:
     """Serves commands until it is killed with everything within the walls; or runs one."""
+    withdraw()
     if not sys.argv[1].isdigit():
         alone(Watch(json.loads(sys.argv[1])), sys.argv[2:])
     listening = socket.socket(fileno=int(sys.argv[1]))
@@ -55,6 +58,13 @@ def main() -> NoReturn:
     with socket.create_server(("127.0.0.1", int(sys.argv[3]))) as proxy:
         socket.send_fds(control, [b"ready"], [proxy.fileno()])
     serve(listening, control, watch, wake_fd)
+
+
+def withdraw() -> None:
+    """Keeps commands, which are the same user, from tracing this process; they can neither stop nor kill it anyway."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 or os.getpid() != 1:
+        os.write(2, b"the process within the walls cannot be protected from its commands\n")
+        os._exit(NOT_WHOLE)
 
 
 def serve(listening: socket.socket, control: socket.socket, watch: Watch, wake_fd: int) -> NoReturn:
@@ -150,7 +160,7 @@ def fall(problem: str, running: dict[int, socket.socket], control: socket.socket
 
 
 def kill_all() -> None:
-    """Kills all but this process and the first one, which goes with the walls."""
+    """Kills everything within but this process."""
     try:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
@@ -263,7 +273,7 @@ def tell(connection: socket.socket, status: int) -> None:
 
 
 def the_dead() -> list[tuple[int, int]]:
-    """(pid, wait status) of every child that ended; orphans of the commands are the init process's."""
+    """(pid, wait status) of every child that ended, and of every orphan of theirs."""
     found: list[tuple[int, int]] = []
     while True:
         try:

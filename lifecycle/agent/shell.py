@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from lifecycle.agent.confinement import WITHHELD, Confinement
+from lifecycle.agent.strays import remove_strays
 from lifecycle.agent.walled import PROXY_PORT, Walled
 from lifecycle.errors import AgentFailed
 from lifecycle.redaction import without_credentials
@@ -48,6 +49,7 @@ async def agent_shell(
     Raises:
         AgentFailed: the sandbox cannot be made, or the shell cannot be written.
     """
+    await asyncio.to_thread(remove_strays)
     bash = shutil.which("bash", path=environment.get("PATH"))
     if confinement is None:
         plain = f'exec {shlex.quote(bash or "")} "$@"'

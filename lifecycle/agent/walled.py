@@ -29,6 +29,7 @@ from lifecycle.agent.leash_control import SESSION_MARKER, leashed
 from lifecycle.agent.placeholders import Placeholders
 from lifecycle.agent.sandbox_proxy import HostProxy
 from lifecycle.agent.seals import Seals
+from lifecycle.agent.strays import SOCKET_NAME, WALLS_PREFIX
 from lifecycle.errors import AgentFailed
 from lifecycle.redaction import without_credentials
 from states.vocabulary import SessionId
@@ -237,13 +238,11 @@ def watching(command: Sequence[str], confinement: Confinement) -> list[str]:
 
 def _socket_directory() -> Path:
     """A new directory; in /tmp when TMPDIR is so deep that a socket's path in it would be too long."""
-    deepest = Path(tempfile.gettempdir(), f"{PREFIX}12345678", SOCKET_NAME)
+    deepest = Path(tempfile.gettempdir(), f"{WALLS_PREFIX}12345678", SOCKET_NAME)
     fits = len(os.fsencode(deepest)) <= SOCKET_PATH_MAX_BYTES
-    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=None if fits else "/tmp"))  # noqa: S108  # private: mode 0700
+    return Path(tempfile.mkdtemp(prefix=WALLS_PREFIX, dir=None if fits else "/tmp"))  # noqa: S108  # private: mode 0700
 
 
-PREFIX: Final = "lifecycle-walls-"
-SOCKET_NAME: Final = "shell"
 SOCKET_PATH_MAX_BYTES: Final = 107
 """Linux has 108 for it, with the zero behind it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -80,6 +81,7 @@ async def test_an_attacker_finds_nothing_and_leaves_nothing(agent_lab: Any, wall
     before = {path: path.read_bytes() for path in (project / "lifecycle.toml", project / ".git" / "config")}
     protected = ("lifecycle.toml", ".git/config", ".git/hooks/pre-commit", ".claude/settings.json")
     outside = (root, root / "states/this", root / "states/another", Path("/usr"), Path.home())
+    listening = socket.create_server(("127.0.0.1", 0))
     attacks = {
         "protected": python(*(f"open('{name}', 'a').write('evil')" for name in protected)),
         "moved": python(*(f"os.rename('{name}', 'x')" for name in (".git", ".claude", "lifecycle.toml", ".git/hooks"))),
@@ -91,7 +93,7 @@ async def test_an_attacker_finds_nothing_and_leaves_nothing(agent_lab: Any, wall
         "processes": "ls /proc | grep -c '^[0-9]'; kill -9 $CLAUDE_PID 2>&1; true",
         "network": python(
             "socket.create_connection(('1.1.1.1', 80), 3)",
-            "socket.create_connection(('127.0.0.1', int(os.environ['ANTHROPIC_BASE_URL'].split(':')[-1])), 3)",
+            f"socket.create_connection(('127.0.0.1', {listening.getsockname()[1]}), 3)",
         ),
         "proxy": "curl -sS -m 10 http://example.com/ 2>&1; curl -sS -m 10 https://example.com/ 2>&1",
         "sockets": "find /run/ /tmp /var/run/ -type s; ls -A /run/; echo none",
@@ -100,9 +102,11 @@ async def test_an_attacker_finds_nothing_and_leaves_nothing(agent_lab: Any, wall
         "linger": "setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo started",
     }  # fmt: skip
     session_id = SessionId("c0ffee00-0000-4000-8000-000000000001")
-    outcome, leg = await patiently(
-        agent_lab, steps(*bash(*attacks.values())), session_id=session_id, confinement=walls, env={"ANTHROPIC_API_KEY": KEY}
-    )
+    keys = dict.fromkeys(("ANTHROPIC_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD"), KEY)
+    with listening:
+        outcome, leg = await patiently(
+            agent_lab, steps(*bash(*attacks.values())), session_id=session_id, confinement=walls, env=keys
+        )
     assert outcome.cause is Cause.END_TURN
     results = dict(zip(attacks, told(leg), strict=True))
 

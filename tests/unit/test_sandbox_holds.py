@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +19,7 @@ from lifecycle.agent.confinement import Confinement
 from lifecycle.agent.homes import hidden_places, homes_of
 from lifecycle.agent.sandbox import sandbox_problem
 from lifecycle.agent.shell import agent_shell
+from lifecycle.agent.strays import remove_strays
 from lifecycle.config import Config
 from lifecycle.ports import VerdictKind
 from lifecycle.runtime.local import local_verifier
@@ -185,6 +187,22 @@ async def test_a_sealed_file_that_is_replaced_is_sealed_again(home: Path, projec
             assert "Device or resource busy" in said
             assert "fine" in (project / "fine").read_text()
     assert (project / "lifecycle.toml").read_text() == "max_turns = 6\n"
+
+
+async def test_the_watchman_cannot_be_stopped(home: Path, project: Path) -> None:
+    """Who watches is the same user as the commands, and yet out of their reach."""
+    attack = (
+        "import ctypes, os, signal\nfor number in (signal.SIGSTOP, signal.SIGKILL): os.kill(1, number)\n"
+        "print('traced', ctypes.CDLL(None).ptrace(16, 1, 0, 0))\nprint(open('/proc/1/mem', 'rb'))"
+    )
+    async with shell_in(walls(project, home), home) as run:
+        (project / "attack.py").write_text(attack)
+        said = await run("python3 attack.py 2>&1; echo still here")
+        assert "traced -1" in said
+        assert "PermissionError" in said
+        assert "still here" in said
+        replace(project / "lifecycle.toml", "max_turns = 6\n")
+        assert "Read-only" in await run("echo evil >> lifecycle.toml")
 
 
 async def test_a_sealed_file_that_is_moved_away_is_not_forgotten(home: Path, project: Path) -> None:
@@ -357,3 +375,25 @@ async def test_the_socket_is_out_of_reach_wherever_temporary_files_are(
         look = f"find / -xdev -type s 2>/dev/null; find {home} /tmp -type s; ls -A {directory} 2>/dev/null; echo none"
         assert await run(look) == "none\n"
     assert not directory.exists()
+
+
+async def test_what_killed_managers_left_is_swept_and_what_lives_is_not(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(home))
+    names = ("walls-dead", "walls-unborn", "walls-living", "walls-new", "canary-dead", "sandbox-dead", "canary-new", "agent-other")
+    places = {name: home / f"lifecycle-{name}" for name in names}
+    for place in places.values():
+        place.mkdir()
+    (places["walls-dead"] / "shell.d").mkdir()
+    with socket.socket(socket.AF_UNIX) as living, socket.socket(socket.AF_UNIX) as dead:
+        living.bind(str(places["walls-living"] / "shell"))
+        living.listen(0)
+        dead.bind(str(places["walls-dead"] / "shell"))
+        dead.close()
+        (home / "lifecycle-walls-link").symlink_to(home)
+        for name, place in places.items():
+            if not name.endswith("-new"):
+                os.utime(place, (1, 1))
+        for _ in range(5):  # each leaves a caller in the queue, until it is full
+            remove_strays()
+    left = {place.name.removeprefix("lifecycle-") for place in home.iterdir()}
+    assert left == {"walls-living", "walls-new", "canary-new", "agent-other", "walls-link"}
