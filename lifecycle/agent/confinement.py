@@ -85,8 +85,8 @@ class Confinement:
         """
         return seals_of(self.project_dir, self.sealed, self._repositories())
 
-    def stand_ins(self) -> dict[Path, bytes | None]:
-        """What can lie in the place of something sealed that is not there: a content, or None for a directory."""
+    def stand_ins(self) -> dict[Path, bool]:
+        """What can lie, empty, in the place of something sealed that is not there; and whether it is a directory."""
         return stand_ins(self.project_dir, self.sealed, self._repositories())
 
     def watched(self) -> dict[str, Any]:

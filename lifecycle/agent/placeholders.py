@@ -1,8 +1,7 @@
 """Stand-ins for what is sealed in a project and not there: a mount needs something to lie on.
 
-Without one, a command could make the file that it may not write, and the next run would read it. They say nothing that
-would not hold without them, are hidden from git, and are taken away with the walls; one that a killed manager left is
-taken away by the next.
+Without one, a command could make the file that it may not write, and the next run would read it. They are empty, hidden
+from git, and taken away with the walls; one that a killed manager left is taken away by the next.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ __all__ = ["Placeholders"]
 
 
 class Placeholders:
-    """Those of one project. What was not put there by us is never touched."""
+    """Those of one project. What else than an empty file or directory stands in their place is never touched."""
 
     def __init__(self, confinement: Confinement) -> None:
         self._confinement = confinement
         self._list = confinement.scratch_dir.parent / FILE_NAME
-        self._ours: dict[Path, bytes | None] = {}
+        self._ours: list[Path] = []
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -39,30 +38,25 @@ class Placeholders:
         """
         known = self._confinement.stand_ins()
         missing = [place for place in known if not _is_there(place)]
-        left = [place for place in self._left() if place in known and _is_untouched(place, known[place])]
-        self._ours |= {place: known[place] for place in (*left, *missing)}
+        left = [place for place in self._left() if place in known and _is_empty(place)]
+        self._ours = list(dict.fromkeys((*self._ours, *left, *missing)))
         # On record first: whatever happens next, somebody will know them for what they are.
         self._list.write_text(json.dumps([str(place) for place in self._ours]), encoding="utf-8")
         for place in missing:
-            content = known[place]
-            if content is None:
+            if known[place]:
                 place.mkdir()
-            elif not content:
+            else:
                 place.touch()
-            else:  # in one step: git refuses a repository in which it is empty
-                part = place.with_name(f"{place.name}.part")
-                part.write_bytes(content)
-                part.replace(place)
 
     def take_away(self) -> None:
-        """Take away those that are still as they were put."""
-        for place, content in self._ours.items():
+        """Take away those that are still empty."""
+        for place in self._ours:
             with contextlib.suppress(OSError):  # a person has put something there meanwhile, or has taken it away
-                if not _is_untouched(place, content):
+                if place.is_symlink():
                     continue
-                if content is None:
+                if place.is_dir():
                     place.rmdir()
-                else:
+                elif _is_empty(place):
                     place.unlink()
         if self._ours:
             with contextlib.suppress(OSError):
@@ -77,13 +71,12 @@ class Placeholders:
         return [top / name for name in left if isinstance(name, str)] if isinstance(left, list) else []
 
 
-def _is_untouched(place: Path, content: bytes | None) -> bool:
-    """Whether what is there is as it was put."""
+def _is_empty(place: Path) -> bool:
     if place.is_symlink():
         return False
-    if content is None:
-        return place.is_dir() and not any(place.iterdir())
-    return place.is_file() and place.stat().st_size == len(content) and place.read_bytes() == content
+    if place.is_dir():
+        return not any(place.iterdir())
+    return place.is_file() and place.stat().st_size == 0
 
 
 def _is_there(place: Path) -> bool:

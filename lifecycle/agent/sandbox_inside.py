@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 REQUEST_MAX_BYTES = 64 << 20
 REQUEST_TIMEOUT_S = 10.0
-LOOK_S = 1.0
+LOOK_S = 0.25
 PR_SET_DUMPABLE = 4
 HEAD = struct.Struct("!Q")
 STATUS = struct.Struct("!i")

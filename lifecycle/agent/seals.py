@@ -7,8 +7,6 @@ may take. Mounts are made of them by `confinement`; whether they hold is watched
 from __future__ import annotations
 
 import os
-import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,16 +40,20 @@ class Seals:
         Raises:
             OSError: that cannot be done.
         """
-        wrong = [place for place, target in self.links.items() if not _leads_to(place, target)]
-        for place in (*wrong, *(place for place in self.absent if os.path.lexists(place))):
-            if os.path.lexists(place):
-                aside.mkdir(parents=True, exist_ok=True)
-                shutil.move(place, _free(aside, place.name))
-            if place in self.links:
-                place.symlink_to(self.links[place])
-            else:
-                wrong.append(place)
-        return wrong
+        changed = [place for place, target in self.links.items() if not _leads_to(place, target)]
+        made = [place for place in self.absent if os.path.lexists(place)]
+        failures = []
+        for place in (*changed, *made):
+            try:
+                if os.path.lexists(place):
+                    _set_aside(place, aside)
+                if place in self.links:
+                    place.symlink_to(self.links[place])
+            except OSError as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+        return [*changed, *made]
 
 
 def seals_of(project_dir: Path, names: Iterable[str], repositories: Iterable[Path]) -> Seals:
@@ -83,15 +85,13 @@ def seals_of(project_dir: Path, names: Iterable[str], repositories: Iterable[Pat
     return Seals(tuple(mounts), tuple(sorted(anchors)), links, tuple(absent))
 
 
-def stand_ins(project_dir: Path, names: Iterable[str], repositories: Iterable[Path]) -> dict[Path, bytes | None]:
-    """What can lie in the place of something sealed that is not there, and change nothing: a content, or a directory."""
-    found: dict[Path, bytes | None] = {project_dir / name: b"" if Path(name).suffix else None for name in names}
+def stand_ins(project_dir: Path, names: Iterable[str], repositories: Iterable[Path]) -> dict[Path, bool]:
+    """What can lie, empty, in the place of something sealed that is not there; and whether it is a directory."""
+    found = {project_dir / name: not Path(name).suffix for name in names}
     for repository in repositories:
         for each in (repository, *_modules(repository)):
-            found |= {each / "hooks": None, each / "config.worktree": b""}
-            # "Here" is what git takes for granted; but with it, it no longer asks the configuration for the work tree.
-            if not _has_worktree_setting(each):
-                found[each / "commondir"] = b".\n"
+            # Not a `commondir`: whatever it says, some program would take the repository for another kind.
+            found |= {each / "hooks": True, each / "config.worktree": False}
     return found
 
 
@@ -128,13 +128,6 @@ def _modules(repository: Path) -> list[Path]:
     return found
 
 
-def _has_worktree_setting(repository: Path) -> bool:
-    try:
-        return bool(_WORKTREE_SETTING.search((repository / "config").read_bytes()))
-    except OSError:
-        return False
-
-
 def _linked_repository(file: Path) -> list[Path]:
     """The repository of a linked worktree, whose `.git` is a file that says where it is."""
     try:
@@ -162,6 +155,15 @@ def _leads_to(place: Path, target: str) -> bool:
     return place.is_symlink() and os.readlink(place) == target
 
 
+def _set_aside(place: Path, aside: Path) -> None:
+    """Move it, never copy it: it may be anything, and of any size."""
+    try:
+        aside.mkdir(parents=True, exist_ok=True)
+        place.rename(_free(aside, place.name))
+    except OSError:  # on another file system
+        place.rename(_free(place.parent, f"{place.name}.set-aside"))
+
+
 def _free(directory: Path, name: str) -> Path:
     names = (name, *(f"{name}.{number}" for number in range(1, 10_000)))
     return next(place for each in names if not os.path.lexists(place := directory / each))
@@ -169,4 +171,3 @@ def _free(directory: Path, name: str) -> Path:
 
 _GIT_NAMES: Final = ("hooks", "config", "config.worktree", "commondir")
 _WORKTREE_NAMES: Final = ("commondir", "gitdir", "config.worktree")
-_WORKTREE_SETTING: Final = re.compile(rb"^[^#;\n]*worktree\s*=", re.IGNORECASE | re.MULTILINE)

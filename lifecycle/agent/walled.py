@@ -124,12 +124,29 @@ class Walled:
                 await self._proxy.close()
                 if not self._has_told_why():
                     break
-                self._mend()
-                await self._stand_up()
+                await self._stand_up_again()
         except (OSError, TimeoutError):
             pass  # there is no making them: who connects is told that they are gone
         finally:
             self._listening.close()
+
+    async def _stand_up_again(self) -> None:
+        """What made them fall may still be going on: an editor saves a file in several steps.
+
+        Raises:
+            OSError, TimeoutError: it does not come to an end.
+        """
+        pauses = iter(RETRY_PAUSES_S)
+        while True:
+            try:
+                self._mend()
+                await self._stand_up()
+                break
+            except (OSError, TimeoutError):
+                await self._bury()
+                if (pause_s := next(pauses, None)) is None:
+                    raise
+            await asyncio.sleep(pause_s)
 
     def _has_told_why(self) -> bool:
         """Whether the process within ended because the walls were not whole, and not for any other reason."""
@@ -215,8 +232,14 @@ class Walled:
 
     async def _ended(self) -> None:
         if self._keeping is not None:
-            await asyncio.gather(self._keeping, return_exceptions=True)
-            self._kill()  # what it may just have started
+            await asyncio.wait({self._keeping})
+        await self._bury()
+        if self._keeping is not None and not self._keeping.cancelled():
+            self._keeping.result()
+
+    async def _bury(self) -> None:
+        """See the walls gone, and the proxy."""
+        self._kill()
         await self._proxy.close()
         if self._process is None:
             return
@@ -253,6 +276,7 @@ SUFFIX: Final = "+sandbox"
 START_TIMEOUT_S: Final = 15.0
 STOP_TIMEOUT_S: Final = 3.0
 WORDS_MAX_BYTES: Final = 4096
+RETRY_PAUSES_S: Final = (0.1, 0.5, 2.0)
 RENEWALS_MAX: Final = 100
 """In one session. Who makes the walls fall more often keeps them down, and no command runs any more."""
 

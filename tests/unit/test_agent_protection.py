@@ -54,6 +54,21 @@ def test_what_runs_or_says_how_we_run_is_not_written(project: Path, tool: str, p
     assert verdict.rule == "files.protected"
 
 
+@pytest.mark.parametrize("path", ["docs/AGENTS.md", "githooks/pre-commit", "docs/../docs/AGENTS.md"])
+def test_what_a_protected_name_leads_to_is_not_written(project: Path, path: str) -> None:
+    """Who writes it writes the instructions, or the hook, whatever it is called itself."""
+    (project / "docs").mkdir()
+    (project / "docs" / "AGENTS.md").touch()
+    (project / "CLAUDE.md").symlink_to("docs/AGENTS.md")
+    (project / "githooks").mkdir()
+    (project / ".git" / "hooks").rmdir()
+    (project / ".git" / "hooks").symlink_to("../githooks")
+    rule = nothing_protected(project)
+    assert not rule(ToolCall("Write", {"file_path": path}, project)).allowed
+    assert rule(ToolCall("Write", {"file_path": "docs/other.md"}, project)).allowed
+    assert rule(ToolCall("Read", {"file_path": path}, project)).allowed
+
+
 def test_a_path_is_judged_from_where_the_agents_shell_stands(project: Path) -> None:
     rule = nothing_protected(project)
     assert not rule(ToolCall("Write", {"file_path": "../lifecycle.toml"}, project / "src")).allowed

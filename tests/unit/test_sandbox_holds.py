@@ -189,6 +189,23 @@ async def test_a_sealed_file_that_is_replaced_is_sealed_again(home: Path, projec
     assert (project / "lifecycle.toml").read_text() == "max_turns = 6\n"
 
 
+async def test_walls_that_cannot_be_made_at_once_are_made_when_they_can(home: Path, project: Path) -> None:
+    """A person may still be at it; commands wait meanwhile. When it does not end, they are told, and none runs."""
+    async with shell_in(walls(project, home), home) as run:
+        await run("true")
+        (project / "lifecycle.toml").rename(home / "kept")
+        (project / "lifecycle.toml").symlink_to(".")  # cannot be sealed
+        waiting = await run.start("cat lifecycle.toml")
+        await asyncio.sleep(0.3)
+        (project / "lifecycle.toml").unlink()
+        (home / "kept").rename(project / "lifecycle.toml")
+        assert (await waiting.communicate())[0] == b"max_turns = 5\n"
+        (project / "lifecycle.toml").unlink()
+        (project / "lifecycle.toml").symlink_to(".")
+        assert "the sandbox is gone, and nothing runs without it" in await run("touch evil")
+    assert not (project / "evil").exists()
+
+
 async def test_the_watchman_cannot_be_stopped(home: Path, project: Path) -> None:
     """Who watches is the same user as the commands, and yet out of their reach."""
     attack = (
@@ -291,7 +308,7 @@ async def test_what_git_would_obey_cannot_be_made_where_it_was_not(home: Path, p
     shutil.rmtree(project / ".git" / "hooks")
     shutil.rmtree(project / ".git" / "modules" / "sub" / "hooks")
     places = [
-        *(".git/commondir", ".git/hooks/pre-commit", ".git/config.worktree", ".git/modules/sub/config"),
+        *(".git/hooks/pre-commit", ".git/config.worktree", ".git/modules/sub/config"),
         *(".git/modules/sub/hooks/post-checkout", ".git/worktrees/linked/commondir", ".git/worktrees/linked/gitdir"),
     ]
     work = (
@@ -307,20 +324,12 @@ async def test_what_git_would_obey_cannot_be_made_where_it_was_not(home: Path, p
         assert said.count("Read-only file system") == len(places), said
         assert said.count("busy") == 2, said
         assert (await run(work)).split() == ["2", ".git", "3", "M", "sub"]
-        assert ".git/modules/sub/commondir was made" in await run("echo .. > .git/modules/sub/commondir; sleep 5")
-        await run("true")  # the walls stand again, and all is in order
+        for repository in (".git", ".git/modules/sub"):
+            assert f"{repository}/commondir was made" in await run(f"echo ../evil > {repository}/commondir; sleep 5")
+            await run("true")  # the walls stand again, and all is in order
         assert git("-C", project, "status", "--short").split() == ["M", "sub"], "from outside, meanwhile"
     assert not any((project / name).exists() for name in (".git/commondir", ".git/hooks", ".git/modules/sub/commondir"))
     assert len(git("-C", project, "log", "--oneline").splitlines()) == 3
-
-
-async def test_a_repository_with_a_work_tree_elsewhere_works_as_ever(home: Path, project: Path) -> None:
-    """Its configuration says where that is, which git does not ask when there is a `commondir`: so it gets none."""
-    git("-C", project, "config", "core.worktree", project)
-    async with shell_in(walls(project, home), home) as run:
-        assert "commondir" not in await run("ls .git; git commit -q --allow-empty -m one; git log --oneline")
-        assert "may not be there" in await run("echo .. > .git/commondir; sleep 5")
-    assert not (project / ".git" / "commondir").exists()
 
 
 # --- the verification -------------------------------------------------------------------------------------------
