@@ -71,7 +71,7 @@ def seals_of(project_dir: Path, names: Iterable[str], repositories: Iterable[Pat
     inside = project_dir / ".git"
     # Whoever writes a `.git` that is a file, or a link, chooses the repository.
     named = [project_dir / name for name in names] + ([inside] if inside.is_file() or inside.is_symlink() else [])
-    wanted = [*named, *(place for each in repositories for place in _of_git(each))]
+    wanted = [*named, *(place for each in repositories for place in _of_git(each, project_dir))]
     links = {place: os.readlink(place) for place in wanted if place.is_symlink()}
     leading = {place: Path(os.path.realpath(place)) for place in wanted if place != inside or not inside.is_symlink()}
     for place, target in leading.items():
@@ -109,12 +109,22 @@ def is_within(place: Path, other: Path) -> bool:
     return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(other))
 
 
-def _of_git(repository: Path) -> Iterator[Path]:
+def _of_git(repository: Path, project_dir: Path) -> Iterator[Path]:
     for each in (repository, *_modules(repository)):
         yield from (each / name for name in _GIT_NAMES)
-        # A work tree elsewhere takes from these which repository is its own. Only what is there: git makes new ones.
-        linked = sorted(each.glob("worktrees/*"))
-        yield from (place for one in linked for name in _WORKTREE_NAMES if (place := one / name).exists())
+        for linked in sorted(each.glob("worktrees/*")):
+            # A work tree takes from these which repository is its own. One in the project can be taken down again.
+            if not _is_in_project(linked, project_dir):
+                yield from (place for name in _WORKTREE_NAMES if (place := linked / name).exists())
+
+
+def _is_in_project(linked: Path, project_dir: Path) -> bool:
+    """Whether the work tree of this part of a repository lies below the project."""
+    try:
+        file = Path((linked / "gitdir").read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return False
+    return is_within(linked / file, project_dir) and not is_within(project_dir, (linked / file).parent)
 
 
 def _modules(repository: Path) -> list[Path]:

@@ -305,6 +305,7 @@ async def test_what_git_would_obey_cannot_be_made_where_it_was_not(home: Path, p
     git("-C", project, "commit", "-q", "--allow-empty", "-m", "one")
     git("-C", project, "submodule", "--quiet", "add", other, "sub")
     git("-C", project, "worktree", "add", "-q", home / "linked")
+    git("-C", project, "worktree", "add", "-q", project / "inner")
     shutil.rmtree(project / ".git" / "hooks")
     shutil.rmtree(project / ".git" / "modules" / "sub" / "hooks")
     places = [
@@ -312,9 +313,9 @@ async def test_what_git_would_obey_cannot_be_made_where_it_was_not(home: Path, p
         *(".git/modules/sub/hooks/post-checkout", ".git/worktrees/linked/commondir", ".git/worktrees/linked/gitdir"),
     ]
     work = (
-        "git add -A && git commit -qm two && git checkout -q -b topic && echo a > a && git add a && git stash -q && git stash pop -q"
+        "git add lifecycle.toml .gitmodules sub && git commit -qm two && git checkout -q -b topic && echo a > a && git add a && git stash -q && git stash pop -q"
         " && git commit -qm three && git -C sub commit -q --allow-empty -m sub && git gc -q && git worktree list | wc -l"
-        " && git rev-parse --git-dir && git log --oneline | wc -l && git status --short"
+        " && git rev-parse --git-dir && git log --oneline | wc -l && git worktree remove inner && git status --short"
     )
     async with shell_in(walls(project, home), home) as run:
         move = "python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[1] + str(1))'"
@@ -323,7 +324,7 @@ async def test_what_git_would_obey_cannot_be_made_where_it_was_not(home: Path, p
         )
         assert said.count("Read-only file system") == len(places), said
         assert said.count("busy") == 2, said
-        assert (await run(work)).split() == ["2", ".git", "3", "M", "sub"]
+        assert (await run(work)).split() == ["3", ".git", "3", "M", "sub"]
         for repository in (".git", ".git/modules/sub"):
             assert f"{repository}/commondir was made" in await run(f"echo ../evil > {repository}/commondir; sleep 5")
             await run("true")  # the walls stand again, and all is in order
