@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from lifecycle.agent.confinement import Confinement
-from lifecycle.agent.homes import hidden_places, homes_of
+from lifecycle.agent.homes import ENTRIES_MAX, hidden_places, homes_of, made_anew
 from lifecycle.agent.sandbox import sandbox_problem
+from lifecycle.agent.seals import Seals
 from lifecycle.agent.shell import agent_shell
 from lifecycle.agent.strays import remove_strays
 from lifecycle.config import Config
@@ -268,6 +269,30 @@ async def test_links_are_sealed_with_what_they_lead_to(home: Path, project: Path
     assert (project / "docs" / "AGENTS.md").read_text() == "Be kind.\n"
 
 
+def test_what_took_a_links_place_is_kept_whatever_it_is(tmp_path: Path) -> None:
+    """Moved, never copied: a pipe would be read for ever. Where the record is on another file system it stays beside."""
+    link = tmp_path / "CLAUDE.md"
+    seals = Seals(links={link: "AGENTS.md"}, absent=(tmp_path / "made",))
+    for aside, kept in ((tmp_path / "aside", tmp_path / "aside" / "CLAUDE.md"), (tmp_path / "full", tmp_path / "CLAUDE.md.set-aside")):
+        link.unlink(missing_ok=True)
+        os.mkfifo(link)
+        if aside.name == "full":
+            aside.touch()  # stands for what cannot be moved to
+        assert seals.mend(aside) == [link]
+        assert (os.readlink(link), kept.is_fifo()) == ("AGENTS.md", True)
+    assert seals.mend(tmp_path / "aside") == []
+
+
+def test_of_very_many_entries_tools_come_first(tmp_path: Path) -> None:
+    for number in range(ENTRIES_MAX):
+        (tmp_path / f"a{number}").touch()
+    (tmp_path / ".zshrc").touch()
+    (tmp_path / "zoo").mkdir()
+    arguments = list(made_anew(tmp_path, ()))
+    assert {str(tmp_path / "zoo"), str(tmp_path / ".zshrc")} <= set(arguments)
+    assert arguments.count("--ro-bind-try") == ENTRIES_MAX
+
+
 async def test_a_link_to_what_is_not_there_does_not_come_true(home: Path, project: Path) -> None:
     (project / "CLAUDE.md").symlink_to("AGENTS.md")
     async with shell_in(walls(project, home, sealed=("CLAUDE.md",)), home) as run:
@@ -382,7 +407,7 @@ async def test_the_socket_is_out_of_reach_wherever_temporary_files_are(
     async with shell_in(walls(project, home), home) as run:
         directory = Path(run.program).parents[1]
         assert (directory / "shell").is_socket()
-        look = f"find / -xdev -type s 2>/dev/null; find {home} /tmp -type s; ls -A {directory} 2>/dev/null; echo none"
+        look = f"find {home} /tmp /run /var/tmp -type s 2>/dev/null; ls -A {directory} 2>/dev/null; echo none"
         assert await run(look) == "none\n"
     assert not directory.exists()
 
