@@ -125,6 +125,15 @@ class SpecificationChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpecificationUnread(Event):
+    """The specification changed, and no session will read it: all `features` of the list, written for another one, pass."""
+
+    name: ClassVar[str] = "specification_unread"
+    level: ClassVar[str] = "warning"
+    features: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureListRestored(Event):
     """An unreadable feature list was replaced by the newest good copy."""
 
@@ -299,6 +308,16 @@ class TurnUsed(Event):
     turns: int
     cost_usd: float
     is_priced: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUnpriced(Event):
+    """The price of a model that answered is unknown; what it uses is charged at the dearest. Told once a leg."""
+
+    name: ClassVar[str] = "model_unpriced"
+    level: ClassVar[str] = "warning"
+    session_id: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

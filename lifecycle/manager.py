@@ -18,7 +18,7 @@ from typing import Self
 
 from lifecycle.config import from_environment, from_host, to_record
 from lifecycle.errors import JournalCorrupt, JournalUnavailable
-from lifecycle.events import Event, SpecificationChanged, StopRequested
+from lifecycle.events import Event, SpecificationChanged, SpecificationUnread, StopRequested
 from lifecycle.journal.lock import owner
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import Agent, Chance, Clock, Journal, Note, Observer, Prompts, Verifier, Workspace
@@ -224,7 +224,9 @@ class SessionManager:
                 self._request.chance.run_id(), at=now, limits=opened.limits, sessions=sessions, prompt=prompt
             )
         tell_sandbox(opened)
-        await self._install_spec(opened, observation.facts.run_id)
+        has_changed = await self._install_spec(opened, observation.facts.run_id)
+        if has_changed and not goes_on and not observation.facts.has_asked_work:
+            await self._tell_unread(opened, observation.facts.run_id)
         await self._note_start(opened, observation.facts.run_id)
         await driver.start(observation)
 
@@ -234,20 +236,27 @@ class SessionManager:
             ensure_workable(self.project_dir, has_spec=False)
         await opened.ports.workspace.read()
 
-    async def _install_spec(self, opened: Taken, run_id: RunId | None = None) -> None:
-        """Between two sessions: make the specification that was given with this start the project's."""
+    async def _install_spec(self, opened: Taken, run_id: RunId | None = None) -> bool:
+        """Between two sessions: make the specification that was given with this start the project's, if it is not."""
         self._is_spec_due = False
         if self._spec is None:
-            return
+            return False
         if run_id is None and opened.driver.facts is not None:
             run_id = opened.driver.facts.run_id
         compared = await asyncio.to_thread(compare_spec, self.project_dir, self._spec)
         if compared.change is SpecChange.UNCHANGED:
-            return
+            return False
         now = self._request.clock.now()
         await self._note_spec(opened, compared, at=now, run_id=run_id)
         change = await asyncio.to_thread(install_spec, self.project_dir, self._spec)
         emit(opened.ports, SpecificationChanged(at=now, run_id=run_id, change=change))
+        return True
+
+    async def _tell_unread(self, opened: Taken, run_id: RunId) -> None:
+        features = (await opened.ports.workspace.read()).features
+        if features.is_complete:
+            now = self._request.clock.now()
+            emit(opened.ports, SpecificationUnread(at=now, run_id=run_id, features=features.total))
 
     async def _note_spec(
         self, opened: Taken, compared: SpecComparison, *, at: float, run_id: RunId | None

@@ -125,16 +125,17 @@ def _verified(told: Fields) -> str:
     return f"{told['detail']}: {told['claims']} claims {fate}"
 
 
+def _unread(told: Fields) -> str:
+    return (
+        f"no session will read the new app_spec.txt: all {told['features']} features of feature_list.json pass already. Add "
+        'what is new to that list, with "passes": false, or move the list away to have one written anew'
+    )
+
+
 def _started(told: Fields) -> str:
     verb = "resumes" if told["is_resumption"] else "begins"
     process = f" (pid {told['pid']})" if told["pid"] else ""
     return f"the agent{process} {verb} session {told['session_id'][:8]}"
-
-
-def _used(told: Fields) -> str:
-    if told["is_priced"]:
-        return ""  # the progress line has it
-    return f"turn {told['turns']}, session at ${told['cost_usd']:.2f}: the model's price is unknown, the dearest counts"
 
 
 def _retried(told: Fields) -> str:
@@ -184,6 +185,7 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
         ),
         _named(events.SandboxOff, lambda told: "no sandbox, as set: commands can do whatever you can"),
         _named(events.SpecificationChanged, lambda told: f"app_spec.txt {told['change']}"),
+        _named(events.SpecificationUnread, _unread),
         _named(
             events.FeatureListRestored,
             lambda told: f"feature_list.json restored from {told['source']}: {told['problem']}",
@@ -213,7 +215,11 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
         _named(events.ToolDenied, lambda told: f"  {told['tool']} refused: {told['reason']}"),
         _named(events.HostRefused, lambda told: f"  {told['host']}:{told['port']} refused: not among sandbox_hosts"),
         _named(events.Said, lambda told: f"  {told['text']}"),
-        _named(events.TurnUsed, _used),
+        _named(events.TurnUsed, lambda told: ""),  # the progress line has it
+        _named(
+            events.ModelUnpriced,
+            lambda told: f"the price of {told['model']} is unknown: it counts as the dearest, against the budget, too",
+        ),
         _named(events.RequestRetried, _retried),
         _named(events.RateLimitNoted, _rate_limit),
         _named(events.Fault, _fault),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lifecycle.errors import JournalCorrupt
-from lifecycle.events import AgentStarted, Event, Said, TurnUsed
+from lifecycle.events import AgentStarted, Event, ModelUnpriced, Said, TurnUsed
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import AgentTask, MessageUsage, SessionRecord, Spent
 from lifecycle.processes import ProcessIdentity
@@ -87,6 +87,7 @@ class _Log:
         self._record = record
         self._checking = asyncio.Lock()
         self._has_mended = False
+        self._unpriced: set[str] = set()
         self.last_words = ""
 
     async def agent_started(self, process: ProcessIdentity | None) -> None:
@@ -109,7 +110,14 @@ class _Log:
         spent = await self._context.ports.journal.record_usage(self._session.id, usage)
         if any(message.is_turn for message in usage):
             self.happened(self._turn_used(usage, spent))
+        self._tell_unpriced(usage)
         return spent
+
+    def _tell_unpriced(self, usage: Sequence[MessageUsage]) -> None:
+        now, run_id, session_id = self._context.now(), self._context.facts.run_id, self._session.id
+        for model in sorted({message.model for message in usage if not message.is_priced} - self._unpriced):
+            self._unpriced.add(model)
+            self.happened(ModelUnpriced(at=now, run_id=run_id, session_id=session_id, model=model))
 
     def _turn_used(self, usage: Sequence[MessageUsage], spent: Spent) -> TurnUsed:
         return TurnUsed(

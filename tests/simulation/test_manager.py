@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -20,14 +21,16 @@ from lifecycle.events import (
     Fault,
     FeatureListRestored,
     FeatureListSetAside,
+    ModelUnpriced,
     Recovered,
     RuleBroken,
+    SpecificationUnread,
     Transitioned,
 )
 from lifecycle.journal.memory import MemoryJournal
 from lifecycle.journal.notes import NoteKind
 from lifecycle.ports import AgentTask, Move, SessionRecord, TransitionRecord
-from lifecycle.testing.fakes import FakeWorkspace, build, idle
+from lifecycle.testing.fakes import FakeAgent, FakeWorkspace, build, idle
 from states.facts import FeatureCount, Outcome
 from states.vocabulary import Cause, SessionType
 
@@ -90,6 +93,17 @@ async def test_an_init_session_that_leaves_an_invalid_list_is_followed_by_init(w
     assert [task.type for task in world.agent.tasks[:3]] == [SessionType.INIT] * 2 + [SessionType.CONTINUE]
     assert world.workspace.set_aside == ["truncated"]
     assert any(isinstance(event, FeatureListSetAside) for event in events)
+
+
+@pytest.mark.parametrize(("passing", "told"), [([True, True], [2]), ([True, False], [])])
+async def test_a_new_specification_for_a_finished_list_is_said_to_be_read_by_nobody(world, passing, told) -> None:
+    world.workspace.features = passing
+    events = []
+    await run(world, spec="Build something else.\n", observers=[events.append])
+    assert [event.features for event in events if isinstance(event, SpecificationUnread)] == told
+    events.clear()
+    await run(world, spec="Build something else.\n", observers=[events.append])
+    assert not any(isinstance(event, SpecificationUnread) for event in events), "it is no news"
 
 
 async def test_zero_features_is_not_complete(world) -> None:
@@ -316,6 +330,20 @@ async def test_the_budget_left_is_handed_on_and_used_up_stops(world) -> None:
     result = await run(world, max_budget_usd=1.0, stall_after=None)
     assert (result.stop_reason, result.cost_usd) == (StopReason.MAX_BUDGET, 1.2)
     assert [round(task.budget_usd, 2) for task in world.agent.tasks] == [1.0, 0.6, 0.2]
+
+
+async def test_a_model_whose_price_is_guessed_is_told_once_a_leg(world) -> None:
+    class Stranger(FakeAgent):
+        async def run(self, task, log, stop) -> Outcome:
+            strange = replace(self._usage(0), message_id=task.session_id, model="a-gateways-own-name", is_priced=False)
+            await log.used([strange])
+            await log.used([strange])
+            return await super().run(task, log, stop)
+
+    events = []
+    result = await run(world, agent=Stranger(world.workspace, [build]), observers=[events.append])
+    told = [event.model for event in events if isinstance(event, ModelUnpriced)]
+    assert told == ["a-gateways-own-name"] * result.sessions
 
 
 async def test_max_duration_stops_and_is_handed_to_the_agent(world) -> None:
