@@ -97,6 +97,8 @@ def _help(setting: Setting) -> str:
 def _default(setting: Setting) -> str:
     if setting.default is None:
         return _UNSET.get(setting.name, "none")
+    if isinstance(setting.default, bool):
+        return str(setting.default).lower()
     return f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
 
 

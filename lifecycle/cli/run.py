@@ -26,8 +26,8 @@ _HELP: Final = """Work on the project in DIR, session after session, until it is
 Begins a run where none is under way, and goes on with one that is, exactly where it was: after an interruption, a
 crash or a power cut. The first session writes the feature list from the specification, the others work through it.
 
-A setting comes from its flag, else its LIFECYCLE_* variable, else the configuration file, else the default. Durations
-are seconds, or a number with s, m, h or d; "none" is without limit.
+A setting comes from its flag, else its LIFECYCLE_* variable, else the configuration file, else the default. A DURATION is
+90m, 8h, 2d, or a number of seconds; "none" is without limit.
 
 The first SIGINT (Ctrl-C), SIGTERM or SIGHUP saves and suspends the run; a second signal stops at once. Either way the
 next start goes on.

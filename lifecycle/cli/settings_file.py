@@ -11,7 +11,7 @@ __all__ = ["settings_file"]
 
 _HEAD = """\
 # Settings of this project for `lifecycle run`. Flags and LIFECYCLE_* variables beat them; `lifecycle config` prints what
-# is in force. Times are seconds, or a number with s, m, h or d in quotes; "none" is without limit.
+# is in force. A duration is "90m", "8h", "2d", or a number of seconds; "none" is without limit.
 """
 
 

@@ -92,7 +92,7 @@ def _takes(setting: Setting, kind: object) -> str:
     return f"{name.lower()}{unit}: {_accepted(setting)}"
 
 
-_UNITS: Final[Mapping[str, str]] = MappingProxyType({"TIME": ", seconds", "USD": ", US dollars"})
+_UNITS: Final[Mapping[str, str]] = MappingProxyType({"DURATION": ", seconds", "USD": ", US dollars"})
 
 
 def _accepted(setting: Setting) -> str:
@@ -107,6 +107,8 @@ def _accepted(setting: Setting) -> str:
 def _plain(value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
