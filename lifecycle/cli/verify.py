@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lifecycle.cli.drawing import ensure_readable, write_drawing
+from lifecycle.cli.drawing import chosen_format, write_drawing
 from lifecycle.cli.exits import Exit
 from lifecycle.cli.options import as_json
 from lifecycle.cli.output import print_document, print_text
@@ -53,7 +53,6 @@ def verify(
       2  there is no such table, or the module beside it is wrong
       5  FILE cannot be written
     """
-    from lifecycle.diagram.formats import Format, format_of
     from lifecycle.testing.simulation.report import simulated
     from lifecycle.testing.simulation.simulate import Simulator
     from lifecycle.testing.tables import definition_named, works_named
@@ -61,8 +60,7 @@ def verify(
 
     if is_json and output == "-":
         raise click.UsageError("--json has standard output for itself: draw into a FILE")
-    kind = Format.TEXT if output is None else format_of(output) or Format.TEXT
-    ensure_readable(kind, output or "")
+    kind = None if output is None else chosen_format(output)
     try:
         definition = definition_named(table)
     except DefinitionError as error:
