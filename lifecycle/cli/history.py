@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lifecycle.cli.layout import broken_rows, terminal_width
 from lifecycle.cli.options import as_json, config_file, project_dir, state_dir
 from lifecycle.cli.output import print_text
 
@@ -29,7 +30,8 @@ def history(project_dir: Path, state_dir: str | None, config_file: Path | None, 
     """Print every transition that DIR's runs ever made, oldest first.
 
     With --json, one JSON object a line: seq, at (ISO 8601, UTC), run_id, source, trigger, dest, iteration,
-    session_id, facts. A project without a record prints nothing.
+    session_id, facts. A project without a record prints nothing then. On a terminal that is too narrow for everything,
+    the session's id and the iteration are left out.
 
     \b
     Examples:
@@ -42,15 +44,17 @@ def history(project_dir: Path, state_dir: str | None, config_file: Path | None, 
       2  DIR is no directory, or its record is damaged
       5  the record cannot be read
     """
-    from lifecycle.cli.record import locate, transitions_in
+    from lifecycle.cli.record import locate, no_run, transitions_in
 
     records = asyncio.run(transitions_in(locate(project_dir, state_dir=state_dir, config_file=config_file)))
     if is_json:
         print_text([json.dumps(_document(record)) for record in records])
     elif records:
-        print_text(list(_table(records)))
+        width = terminal_width()
+        told = list(_table(records))
+        print_text(told if width is None or max(map(len, told)) <= width else list(_narrow_table(records, width)))
     else:
-        print_text("no run yet; begin one with `lifecycle run`")
+        print_text(no_run(project_dir))
 
 
 def _document(record: TransitionRecord) -> dict[str, Any]:
@@ -86,12 +90,44 @@ def _table(records: Sequence[TransitionRecord]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+_NARROW_HEAD = ("seq", "time", "transition", "trigger", "session", "pass", "cost")
+
+
+def _narrow_table(records: Sequence[TransitionRecord], width: int) -> Iterator[str]:
+    """The same for a narrow terminal: the day once, the reason beside its trigger, and no ids."""
+    head, *rows = broken_rows([_NARROW_HEAD, *map(_narrow_row, records)], yielding=(3,), width=width)
+    yield from head
+    run_id = day = ""
+    for lines, record in zip(rows, records, strict=True):
+        if record.run_id != run_id:
+            run_id, day = record.run_id, ""
+            yield f"run {run_id}"
+        if f"{_moment(record):%Y-%m-%d}" != day:
+            day = f"{_moment(record):%Y-%m-%d}"
+            yield day
+        yield from lines
+
+
+def _narrow_row(record: TransitionRecord) -> tuple[str, ...]:
+    seq, _, transition, trigger, _, session, features, cost, why = _row(record)
+    number = record.facts.session.number if record.facts.session else ""
+    kind = session.partition(" ")[0]
+    return (
+        *(seq, f"{_moment(record):%H:%M:%S}", transition),
+        *(f"{trigger}: {why}" if why else trigger, f"{number} {kind}" if kind else "", features, cost),
+    )
+
+
+def _moment(record: TransitionRecord) -> datetime:
+    return datetime.fromtimestamp(record.at, UTC).astimezone()
+
+
 def _row(record: TransitionRecord) -> tuple[str, ...]:
     facts = record.facts
     session = facts.session
     return (
         str(record.seq),
-        datetime.fromtimestamp(record.at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+        f"{_moment(record):%Y-%m-%d %H:%M:%S}",
         f"{record.source} -> {record.dest}",
         record.trigger,
         str(facts.counters.iterations or ""),

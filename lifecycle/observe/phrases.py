@@ -160,6 +160,17 @@ def _fault(told: Fields) -> str:
     return _joined(f"fault{' in ' + told['state'] if told['state'] else ''}", told["error"], told["place"])
 
 
+def _hosts(listed: str) -> str:
+    """As many as a person reads in a line of a log; the event has them all."""
+    hosts = listed.split(",") if listed else []
+    if len(hosts) > _HOSTS_NAMED_MAX:
+        return f"{len(hosts)} hosts (sandbox_hosts)"
+    return " and ".join(hosts) or "no host"
+
+
+_HOSTS_NAMED_MAX: Final = 2
+
+
 def _joined(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
@@ -176,7 +187,7 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
         _named(events.StopRequested, lambda told: f"stop requested by {told['by']}: saving first"),
         _named(
             events.SandboxOn,
-            lambda told: f"sandbox: commands write in the project only and reach {told['hosts'] or 'no host'}",
+            lambda told: f"sandbox: commands write in the project only and reach {_hosts(told['hosts'])}",
         ),
         _named(
             events.SandboxMissing,

@@ -199,6 +199,14 @@ def test_detect_tells_init_and_continue(say: Say, project: Path) -> None:
     assert say("detect", project)[1].splitlines()[0] == "CONTINUE"
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "its only feature passes"), (3, "all 3 features pass")])
+def test_detect_says_that_a_project_is_finished(say: Say, project: Path, count: int, words: str) -> None:
+    """The kind of session stays what the contract has: the next one, if there were work, would go on with the list."""
+    (project / "feature_list.json").write_text(json.dumps([{"description": "d", "passes": True}] * count))
+    assert say("detect", project)[1].splitlines()[0] == f"CONTINUE (finished: {words}; nothing to do)"
+    assert json.loads(say("detect", project, "--json")[1])["session_type"] == "continue"
+
+
 def test_detect_refuses_what_is_no_feature_list_and_prints_no_answer(say: Say, project: Path) -> None:
     (project / "feature_list.json").write_text('[{"description": ')
     status, out, err = say("detect", project, "--json")
@@ -220,6 +228,54 @@ def test_a_project_without_a_record_is_new_and_nothing_is_made(say: Say, project
     assert say("history", project)[1].startswith("no run yet")
     assert not state_of(project).parent.exists()
     assert list(project.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("status",), ("history",), ("explain",), ("what-if", "--stall-after", "2")])
+def test_without_a_run_every_command_says_so_in_the_same_words(command: tuple[str, ...], say: Say, project: Path) -> None:
+    status, out, err = say(*command, project)
+    assert (status, err) == (0, "")
+    assert f"no run yet; begin one with `lifecycle run {project}`\n" in out
+    nowhere = project / "no where"
+    words = f"does not exist; create the directory first, or `lifecycle init '{nowhere}'` makes one ready"
+    assert say(*command, nowhere) == (2, "", f"lifecycle: {nowhere}: {words}\n")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> int:
+    """stdout is a terminal of this width."""
+    monkeypatch.setattr("lifecycle.cli.layout.os.isatty", lambda _: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    return 80
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("history",), ("status",), ("config",), ("explain",), ("explain", "6"), ("detect",), ("audit",)),
+        ("what-if", "--max-iterations", "1"),
+    ],
+)
+def test_what_people_read_fits_their_terminal(command: tuple[str, ...], say: Say, project: Path, terminal: int) -> None:
+    """Only a word that is longer than its place sticks out, such as a path: it can be copied whole."""
+    record(project, *a_run())
+    name, *more = command
+    status, out, err = say(name, project, *more)
+    assert (status, err) == (0, "")
+    lines = [line for line in out.splitlines() if not any(len(word) > terminal // 2 for word in line.split())]
+    assert lines
+    assert max(map(len, lines)) <= terminal
+
+
+@pytest.mark.usefixtures("terminal")
+def test_history_on_a_narrow_terminal_has_the_day_once_and_the_reason_with_its_trigger(say: Say, project: Path) -> None:
+    record(project, *a_run())
+    _, out, _ = say("history", project)
+    head, run, day, *rows = out.splitlines()
+    assert head.split() == ["seq", "time", "transition", "trigger", "session", "pass", "cost"]
+    assert (run, len(day)) == (f"run {RUN_ID}", len("2023-11-14"))
+    assert [row.split()[0] for row in rows if not row.startswith(" ")] == ["1", "2", "3", "4", "5", "6"]
+    assert rows[-2].endswith("CONTINUE -> SHUTDOWN  stop_requested:        1 init   3/8   $0.25")
+    assert rows[-1].strip() == "interrupted"
 
 
 def test_status_tells_what_the_record_says(say: Say, project: Path) -> None:
