@@ -186,7 +186,11 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _inputs(guard["inputs"])
     if document["reasons"]:
         yield from ("", "reasons to stop, in order of precedence")
+    told = set()
     for reason in document["reasons"]:
+        if reason["name"] in told and not reason["holds"]:
+            continue  # the second look at the time says nothing of its own, unless it decides
+        told.add(reason["name"])
         yield from _wrapped(f"{_mark(reason)} {reason['name']:<18} {_verdict(reason)}  ", reason["words"])
     yield from _otherwise(document)
 
@@ -226,4 +230,4 @@ _WIDEST: Final = 100
 def _short(value: object) -> str:
     if isinstance(value, str):
         return value if len(value) <= 40 else f"{value[:37]}..."
-    return f"{value:.10g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool | None) else str(value)

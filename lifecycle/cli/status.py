@@ -72,7 +72,7 @@ def _words(found: Status, project_dir: Path) -> list[tuple[str, str]]:
     if found.sandbox is not None:
         rows.append(("sandbox", _sandbox(found.sandbox)))
     rows += [("salvaged", ref) for ref in found.salvages]
-    rows.append(("manager", _owner(found)))
+    rows.append(("manager", _owner(found, project_dir)))
     return rows
 
 
@@ -107,9 +107,10 @@ def _sandbox(told: Mapping[str, Any]) -> str:
     return f"NONE: {told['problem']}" if told["problem"] else "off, as set"
 
 
-def _owner(found: Status) -> str:
+def _owner(found: Status, project_dir: Path) -> str:
     if found.owner is None:
-        return "none runs"
+        is_over = found.run_id is None or found.stop_reason not in (None, "interrupted")
+        return "none runs" if is_over else f"none runs; `lifecycle run {shlex.quote(str(project_dir))}` goes on from here"
     if found.owner.pid is None:
         return "one runs, who cannot be told"
     return f"pid {found.owner.pid} on {found.owner.host} since {found.owner.since}"

@@ -149,7 +149,8 @@ def test_nothing_asked_is_the_help_on_stderr_and_2(arguments: list[str], say: Sa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["stauts"], "No such command 'stauts'"),
+        (["stauts"], "No such command 'stauts'; did you mean 'status'?"),
+        (["zzz"], "No such command 'zzz'; see"),
         (["status"], "Missing argument 'DIR'"),
         (["run"], "Missing argument 'DIR'"),
         (["run", ".", "--no-such-flag"], "No such option"),
@@ -289,7 +290,7 @@ def test_status_tells_what_the_record_says(say: Say, project: Path) -> None:
     assert told["owner"] is None
     _, out, _ = say("status", project)
     assert "3 of 8 pass" in out
-    assert "none runs" in out
+    assert f"none runs; `lifecycle run {project}` goes on from here" in out
 
 
 def test_status_names_a_running_session_and_its_owner(say: Say, project: Path) -> None:
@@ -367,9 +368,25 @@ def test_history_is_one_line_a_transition_oldest_first(say: Say, project: Path) 
     assert lines[0]["at"] == "2023-11-14T22:13:20.000Z"
     assert lines[5]["facts"]["stop_reason"] == "interrupted"
     table = say("history", project)[1].splitlines()
-    assert len(table) == 8
+    assert len(table) == 9
     assert table[0].startswith("seq")
     assert table[1] == f"run {RUN_ID}"
+
+
+def test_history_tells_people_where_a_new_manager_took_up_what_another_died_in(say: Say, project: Path) -> None:
+    """The contract's lines are transitions alone."""
+    record(project, *a_run())
+
+    async def note() -> None:
+        journal = await SqliteJournal.open(state_of(project) / JOURNAL_NAME)
+        await journal.note(Note(NoteKind.RECOVERED, at=AT + 60, data={"state": "RUN"}, run_id=RUN_ID, seq=3))
+        await journal.close()
+
+    asyncio.run(note())
+    table = say("history", project)[1].splitlines()
+    assert table[6].split(maxsplit=1)[1].split("  ")[0] == "(RUN taken up again)"
+    assert table[6].endswith("a new manager")
+    assert len(say("history", project, "--json")[1].splitlines()) == 6
 
 
 @pytest.mark.parametrize("command", ["status", "history", "stop"])

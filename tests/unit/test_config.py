@@ -98,7 +98,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one(tmp_path: Path) -
         ('model = "x"\n\nmax_turns = "many"\n', ":3, key 'max_turns'", "give a whole number from 1 up"),
         ('note = 1\nmodel = "x"\n', ":1: 'note' is no setting", "lists them all"),
         ('model = "x"\n"max-turns" = 3\n', ":2: 'max-turns' is no setting", "did you mean 'max_turns'"),
-        ('[limits]\nmax_turns = 3\n', ":1: 'limits' is no setting", "settings stand at the top"),
+        ("[limits]\nmax_turns = 3\n", ":1: 'limits' is no setting", "settings stand at the top"),
         ('model = "x"\n[guard]\nalow = []\n', ":2, table [guard]: unknown key 'alow'", "allow"),
         ('model = """\nmax_turns = 0\n"""\nmax_turns = 0\n', ":4, key 'max_turns'", "from 1 up"),
         ('model = "x"\nmax_turns = = 3\n', "it is not valid TOML", "line 2"),
