@@ -50,6 +50,16 @@ class Setting:
         """The name in the environment."""
         return ENVIRONMENT_PREFIX + self.name.upper()
 
+    def shown(self, value: object) -> str:
+        """A value for people, as a flag, a variable or the file would take it."""
+        if value is None:
+            return "none"
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, float):
+            return duration_words(value) if self.metavar == "DURATION" else f"{value:g}"
+        return str(value)
+
 
 def text(value: object) -> str:
     """A text that is not blank."""
@@ -106,6 +116,17 @@ def positive_duration(value: object) -> float:
     if number <= 0:
         raise ValueError(f"a duration above 0: {DURATION_FORMS}")
     return number
+
+
+def duration_words(seconds: float) -> str:
+    """The seconds in the largest unit that they are whole in; the inverse of `duration`.
+
+    >>> duration_words(28800.0), duration_words(5400.0), duration_words(3.0), duration_words(0.5)
+    ('8h', '90m', '3s', '0.5s')
+    """
+    unit = next((unit for unit in "dhm" if seconds and seconds % _UNITS_S[unit] == 0), "s")
+    number = seconds / _UNITS_S[unit]
+    return f"{int(number) if number.is_integer() else number}{unit}"
 
 
 def _seconds_or(value: object, otherwise: float) -> float:

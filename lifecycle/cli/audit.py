@@ -51,7 +51,7 @@ def audit(
     Examples:
       lifecycle audit my-app --denied
       lifecycle audit my-app --last 20
-      lifecycle audit my-app --json | jq -r 'select(.verdict == "deny") | .rule' | sort | uniq -c
+      lifecycle audit my-app --denied --json | jq -r .rule | sort | uniq -c
 
     \b
     Exit status:

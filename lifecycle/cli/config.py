@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -121,10 +121,7 @@ _WIDEST: Final = 120
 
 def _shown(name: str, value: object) -> str:
     """As the file or a flag would take it."""
-    if value is None or value == {}:
-        return "none"
-    if isinstance(value, bool | Mapping):
-        return json.dumps(value)
-    if name == "sandbox_hosts":
-        return str(value).replace(",", ", ")
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if name == GUARD_TABLE:
+        return json.dumps(value) if value else "none"
+    shown = SETTINGS[name].shown(value)
+    return shown.replace(",", ", ") if name == "sandbox_hosts" else shown

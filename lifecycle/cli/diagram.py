@@ -55,8 +55,8 @@ def diagram(
     \b
     Exit status:
       0  drawn
-      2  DIR is no directory, its record is damaged, there is no such table, FILE's name ends in what nobody draws, or
-         what draws a PNG is not installed
+      2  DIR is no directory, its record is damaged, there is no such table,
+         FILE's name ends in what nobody draws, or what draws a PNG is missing
       5  the record cannot be read, or FILE cannot be written
     """
     from lifecycle.diagram.formats import render

@@ -56,7 +56,8 @@ def explain(
     \b
     Exit status:
       0  told
-      2  DIR is no directory, there is no such transition or table, or the record is damaged
+      2  DIR is no directory, there is no such transition or table, or the
+         record is damaged
       5  the record cannot be read
     """
     from lifecycle.cli.record import locate, no_run, transitions_in

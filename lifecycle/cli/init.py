@@ -43,8 +43,8 @@ def init(project_dir: Path, spec_file: Path | None, is_sure: bool, **flags: str 
     \b
     Exit status:
       0  ready; the next command is told
-      2  DIR cannot be used, a setting is not accepted, a file that is there is not valid, or nobody can be asked and
-         --yes was not given
+      2  DIR cannot be used, a setting is not accepted, a file that is there is
+         not valid, or nobody can be asked and --yes was not given
       5  it cannot be written
     """
     from lifecycle.journal.location import state_directory

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from lifecycle.cli.exits import EXIT_HELP
+from lifecycle.cli.layout import columns
 from lifecycle.cli.options import as_json, config_file, given_flags, log_options, project_dir, settings_flags
 from lifecycle.cli.output import print_document, print_text
 
@@ -44,7 +45,12 @@ Exit status:
 
 
 def _exit_help() -> str:
-    return "\n".join(f"  {int(status):<4} {words}" for status, words in EXIT_HELP.items())
+    rows = [(str(int(status)), words) for status, words in EXIT_HELP.items()]
+    return "\n".join(f"  {line}" for line in columns(rows, yielding=[1], width=_HELP_WIDTH))
+
+
+_HELP_WIDTH: Final = 76
+"""What click leaves of 80 characters, with our own indent."""
 
 
 @click.command(help=_HELP + _exit_help())

@@ -30,7 +30,8 @@ def _entry(setting: Setting, chosen: Mapping[str, str]) -> Iterator[str]:
     if setting.name in chosen:
         yield f"{setting.name} = {_value(chosen[setting.name])}\n"
     else:
-        yield f"# {setting.name} = {_value(setting.default)}\n"
+        is_duration = setting.metavar == "DURATION" and setting.default is not None
+        yield f"# {setting.name} = {_value(setting.shown(setting.default) if is_duration else setting.default)}\n"
 
 
 def _value(value: object) -> str:

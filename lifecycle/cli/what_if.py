@@ -45,7 +45,8 @@ def what_if(
     \b
     Exit status:
       0  told
-      2  DIR is no directory, a limit is not accepted, none is given, or the record is damaged
+      2  DIR is no directory, a limit is not accepted, none is given, or the
+         record is damaged
       5  the record cannot be read
     """
     from lifecycle.cli.record import locate, no_run

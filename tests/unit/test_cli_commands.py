@@ -122,6 +122,7 @@ def test_every_commands_help_teaches_by_example_and_tells_its_exit_statuses(comm
     assert err == ""
     assert f"lifecycle {command}" in out.partition("Examples:")[2]
     assert "0  " in out.partition("Exit status:")[2]
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_runs_help_has_every_setting_with_its_variable_and_default(say: Say) -> None:

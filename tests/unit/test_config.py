@@ -9,6 +9,8 @@ import pytest
 from lifecycle.config import (
     SETTINGS,
     Config,
+    duration,
+    duration_words,
     from_environment,
     from_file,
     from_flags,
@@ -121,6 +123,11 @@ def test_every_duration_is_refused_in_the_same_words(name: str, given: object) -
         return  # the one duration that may be nothing
     with pytest.raises(ConfigurationError, match="give a duration .*: 90m, 8h, 2d, or a number of seconds"):
         from_host({name: given})
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 3.0, 90.0, 600.0, 5400.0, 28800.0, 86400.0, 172801.0])
+def test_a_duration_in_words_is_accepted_as_the_same(seconds: float) -> None:
+    assert duration(duration_words(seconds)) == seconds
 
 
 def test_variables_that_only_share_the_prefix_are_not_ours() -> None:
