@@ -18,6 +18,7 @@ __all__ = ["chronicle"]
 
 _HEAD: Final = ("seq", "time", "transition", "trigger", "session", "features", "cost", "why")
 _NARROW_HEAD: Final = ("seq", "time", "transition", "trigger", "session", "pass", "cost")
+_UNTIL: Final = "until "
 
 
 def chronicle(
@@ -88,13 +89,14 @@ def _why(record: TransitionRecord, zone: tzinfo | None) -> str:
     if facts.outcome is not None and record.dest == "END":
         return facts.outcome.cause.replace("_", " ")
     if facts.resume_at is not None and record.dest == "CONTINUE":
-        return f"until {_time(facts.resume_at, zone)}"
+        return f"{_UNTIL}{_time(facts.resume_at, zone)}"
     return ""
 
 
 def _narrowed(row: tuple[str, ...]) -> tuple[str, ...]:
     *cells, trigger, session, features, cost, why = row
-    return (*cells, ": ".join(filter(None, (trigger, why))), session, features, cost)
+    reason = "" if why.startswith(_UNTIL) else why  # the next row says when that was, and `lifecycle status` says when it will be
+    return (*cells, ": ".join(filter(None, (trigger, reason))), session, features, cost)
 
 
 def _time(at: float, zone: tzinfo | None) -> str:

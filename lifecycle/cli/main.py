@@ -149,7 +149,8 @@ _NOTHING_ASKED: Final[tuple[type[click.ClickException], ...]] = (
 def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else "lifecycle"
-    return f"{error.format_message().rstrip('.')}; see `{path} --help`"
+    problem = error.format_message().rstrip(".")
+    return f"{problem} See `{path} --help`" if problem.endswith("?") else f"{problem}; see `{path} --help`"
 
 
 def _ensure_standard_files() -> None:

@@ -8,6 +8,7 @@ import click
 
 from lifecycle.cli.drawing import chosen_format, write_drawing
 from lifecycle.cli.exits import Exit
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import as_json
 from lifecycle.cli.output import print_document, print_text
 
@@ -107,14 +108,16 @@ def _words(
 ) -> list[str]:
     counted = "" if search.is_whole else ", not searched to the end"
     lines = [f"{len(search.graph)} configurations, {search.edges} steps{counted}", ""]
+    width = terminal_width()
     for verdict in verdicts:
-        lines.append(f"{'holds' if verdict.holds else 'FAILS'}  {verdict.kind:<10} {verdict.claim.name}")
+        indent = f"{'holds' if verdict.holds else 'FAILS'}  {verdict.kind:<10} "
+        lines += paragraph(verdict.claim.name, indent=indent, hanging=" " * len(indent), width=width)
         if not verdict.holds or (witnesses and verdict.path):
             lines += [f"         {number:>2}  {step}" for number, step in enumerate(verdict.path, start=1)]
         if verdict.cycle:
             lines += ["       and so on for ever:", *(f"             {step}" for step in verdict.cycle)]
     if report is not None:
-        lines += ["", str(report)]
+        lines += ["", *(line for each in str(report).splitlines() for line in paragraph(each, width=width))]
     count = sum(not verdict.holds for verdict in verdicts)
     broken = f"{count} of {len(verdicts)} promises do not hold" if count else "the simulation broke a promise"
     if count and not search.is_whole:

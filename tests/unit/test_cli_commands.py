@@ -150,7 +150,7 @@ def test_nothing_asked_is_the_help_on_stderr_and_2(arguments: list[str], say: Sa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["stauts"], "No such command 'stauts'; did you mean 'status'?"),
+        (["stauts"], "No such command 'stauts'; did you mean 'status'? See"),
         (["zzz"], "No such command 'zzz'; see"),
         (["status"], "Missing argument 'DIR'"),
         (["run"], "Missing argument 'DIR'"),
