@@ -117,7 +117,8 @@ def _words(
         if verdict.cycle:
             lines += ["       and so on for ever:", *(f"             {step}" for step in verdict.cycle)]
     if report is not None:
-        lines += ["", *(line for each in str(report).splitlines() for line in paragraph(each, width=width))]
+        # What failed has commands in it, which are copied whole.
+        lines += ["", *(paragraph(str(report), width=width) if report.failed is None else [str(report)])]
     count = sum(not verdict.holds for verdict in verdicts)
     broken = f"{count} of {len(verdicts)} promises do not hold" if count else "the simulation broke a promise"
     if count and not search.is_whole:
