@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.errors import ConfigurationError
+from lifecycle.toml_places import line_of
 from states.facts import Limits
 
 FILE_NAME = "lifecycle.toml"
@@ -49,6 +50,16 @@ class Setting:
         """The name in the environment."""
         return ENVIRONMENT_PREFIX + self.name.upper()
 
+    def shown(self, value: object) -> str:
+        """A value for people, as a flag, a variable or the file would take it."""
+        if value is None:
+            return "none"
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, float):
+            return duration_words(value) if self.metavar == "DURATION" else f"{value:g}"
+        return str(value)
+
 
 def text(value: object) -> str:
     """A text that is not blank."""
@@ -66,7 +77,7 @@ def path(value: object) -> Path:
 
 def count(value: object) -> int:
     """A whole number from 1 up."""
-    number = _number(value)
+    number = _number_or(value, 0.0)
     if not number.is_integer() or number < 1:
         raise ValueError("a whole number from 1 up")
     return int(number)
@@ -74,7 +85,7 @@ def count(value: object) -> int:
 
 def amount(value: object) -> float:
     """A number above 0."""
-    number = _number(value)
+    number = _number_or(value, 0.0)
     if number <= 0:
         raise ValueError("a number above 0")
     return number
@@ -83,28 +94,48 @@ def amount(value: object) -> float:
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+DURATION_FORMS = "90m, 8h, 2d, or a number of seconds"
+"""How a duration may be written, in the words of every message, help and document."""
+
+
 def duration(value: object) -> float:
     """Seconds from 0 up, as a number or with a unit.
 
     >>> duration("90"), duration("1.5h"), duration("2m"), duration(3)
     (90.0, 5400.0, 120.0, 3.0)
     """
-    unit_s = 1
-    if isinstance(value, str) and value.strip()[-1:].lower() in _UNITS_S:
-        unit_s = _UNITS_S[value.strip()[-1].lower()]
-        value = value.strip()[:-1]
-    number = _number(value) * unit_s
+    number = _seconds_or(value, -1.0)
     if number < 0:
-        raise ValueError("a duration from 0 up: seconds, or a number with s, m, h or d")
+        raise ValueError(f"a duration from 0 up: {DURATION_FORMS}")
     return number
 
 
 def positive_duration(value: object) -> float:
     """Like `duration`, above 0."""
-    number = duration(value)
+    number = _seconds_or(value, 0.0)
     if number <= 0:
-        raise ValueError("a duration above 0: seconds, or a number with s, m, h or d")
+        raise ValueError(f"a duration above 0: {DURATION_FORMS}")
     return number
+
+
+def duration_words(seconds: float) -> str:
+    """The seconds in the largest unit that they are whole in; the inverse of `duration`.
+
+    >>> duration_words(28800.0), duration_words(5400.0), duration_words(3.0), duration_words(0.5)
+    ('8h', '90m', '3s', '0.5s')
+    """
+    unit = next((unit for unit in "dhm" if seconds and seconds % _UNITS_S[unit] == 0), "s")
+    number = seconds / _UNITS_S[unit]
+    return f"{int(number) if number.is_integer() else number}{unit}"
+
+
+def _seconds_or(value: object, otherwise: float) -> float:
+    unit_s = 1
+    if isinstance(value, str) and value.strip()[-1:].lower() in _UNITS_S:
+        unit_s = _UNITS_S[value.strip()[-1].lower()]
+        value = value.strip()[:-1]
+    number = _number_or(value, otherwise / unit_s) * unit_s
+    return number if math.isfinite(number) else otherwise
 
 
 def one_of(*words: str) -> Parser:
@@ -167,16 +198,15 @@ def or_none(parse: Parser) -> Parser:
     return parsed
 
 
-def _number(value: object) -> float:
+def _number_or(value: object, otherwise: float) -> float:
+    """The number that it is; else `otherwise`, which the caller refuses with what it accepts."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("a number")
+        return otherwise
     try:
         number = float(value)
     except (ValueError, OverflowError):
-        raise ValueError("a number") from None
-    if not math.isfinite(number):
-        raise ValueError("a finite number")
-    return number
+        return otherwise
+    return number if math.isfinite(number) else otherwise
 
 
 def _setting(default: Any, parse: Parser, metavar: str, help_text: str) -> Any:
@@ -190,25 +220,25 @@ class Config:
     model: str = _setting("claude-sonnet-4-5-20250929", text, "NAME", "the model that the agent uses")
     max_turns: int = _setting(1000, count, "N", "turns a session may take, over all its resumptions")
     max_iterations: int | None = _setting(None, or_none(count), "N", "new sessions a run may start")
-    continue_delay: float = _setting(3.0, duration, "TIME", "wait between two sessions")
+    continue_delay: float = _setting(3.0, duration, "DURATION", "wait between two sessions")
     max_budget_usd: float | None = _setting(None, or_none(amount), "USD", "what a run may spend")
     max_duration: float | None = _setting(
-        None, or_none(positive_duration), "TIME", "how long a run may take; lying suspended does not count"
+        None, or_none(positive_duration), "DURATION", "how long a run may take; lying suspended does not count"
     )
     max_failures: int | None = _setting(5, or_none(count), "N", "failures in a row that stop a run")
     stall_after: int | None = _setting(
         3, or_none(count), "N", "sessions in a row without a newly passing feature or a commit that stop a run"
     )
     idle_timeout: float = _setting(
-        300.0, positive_duration, "TIME", "silence of the agent that counts as a stall; a running tool is not silence"
+        300.0, positive_duration, "DURATION", "silence of the agent that counts as a stall; a running tool is not silence"
     )
     session_timeout: float | None = _setting(
-        None, or_none(positive_duration), "TIME", "how long one session may take before a fresh one follows"
+        None, or_none(positive_duration), "DURATION", "how long one session may take before a fresh one follows"
     )
     verify_command: str | None = _setting(
         None, or_none(text), "COMMAND", "shell command that must succeed for newly passing features to count"
     )
-    verify_timeout: float = _setting(600.0, positive_duration, "TIME", "how long the verification may take")
+    verify_timeout: float = _setting(600.0, positive_duration, "DURATION", "how long the verification may take")
     appended_features: str = _setting(
         "keep", one_of("keep", "drop"), "keep|drop", "what becomes of features that the agent appends to the list"
     )
@@ -290,8 +320,17 @@ class Layer:
     sources: Mapping[str, str]
 
 
-def layer(raw: Mapping[str, object], source: Callable[[Setting], str], *, place: str) -> Layer:
+def layer(
+    raw: Mapping[str, object],
+    source: Callable[[Setting], str],
+    *,
+    place: str,
+    at: Callable[[str], str] | None = None,
+) -> Layer:
     """Check the raw values of one place.
+
+    Args:
+        at: more exactly where a key stands, for messages: the place with its line.
 
     Raises:
         ConfigurationError: an unknown name (with the nearest known one), or a value that is not accepted.
@@ -301,15 +340,17 @@ def layer(raw: Mapping[str, object], source: Callable[[Setting], str], *, place:
     for name, given in raw.items():
         if name == GUARD_TABLE:
             sources[name] = f"{place}, table [{name}]"
-            values[name] = guard_table(given, sources[name])
+            values[name] = guard_table(given, f"{at(name) if at else place}, table [{name}]")
             continue
         setting = SETTINGS.get(name)
         if setting is None:
-            raise ConfigurationError(place, f"{name!r} is no setting{_nearest(name, SETTINGS)}")
+            problem = _NO_TABLE if isinstance(given, Mapping) else _nearest(name)
+            raise ConfigurationError(at(name) if at else place, f"{name!r} is no setting; {problem}")
         try:
             values[name] = setting.parse(given)
         except ValueError as error:
-            raise ConfigurationError(source(setting), f"{given!r} is not accepted: give {error}") from None
+            stands = source(setting) if at is None else f"{at(name)}, key {name!r}"
+            raise ConfigurationError(stands, f"{given!r} is not accepted: give {error}") from None
         sources[name] = source(setting)
     return Layer(values, sources)
 
@@ -353,7 +394,8 @@ def from_file(file: Path, *, must_exist: bool) -> Layer:
     if file.is_fifo() or file.is_socket():
         raise ConfigurationError(str(file), "it cannot be read: it is not a file")
     try:
-        raw = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        text = file.read_bytes().decode("utf-8-sig")
+        raw = tomllib.loads(text)
     except FileNotFoundError:
         if must_exist:
             raise ConfigurationError(str(file), "there is no such file") from None
@@ -362,13 +404,18 @@ def from_file(file: Path, *, must_exist: bool) -> Layer:
         raise ConfigurationError(str(file), f"it cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(str(file), f"it is not valid TOML: {error}") from None
+
+    def at(key: str) -> str:
+        line = line_of(text, key)
+        return str(file) if line is None else f"{file}:{line}"
+
     if not must_exist and (refused := NOT_IN_A_PROJECT & raw.keys()):
         raise ConfigurationError(
-            f"{file}, key {min(refused)!r}",
+            f"{at(min(refused))}, key {min(refused)!r}",
             "the project cannot say where its own journal is, since the agent can write this file; "
             "give --state-dir, LIFECYCLE_STATE_DIR, or a file of yours with --config",
         )
-    return layer(raw, lambda setting: f"{file}, key {setting.name!r}", place=str(file))
+    return layer(raw, lambda setting: f"{file}, key {setting.name!r}", place=str(file), at=at)
 
 
 def resolve(*layers: Layer) -> Config:
@@ -384,6 +431,10 @@ def to_record(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def _nearest(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _nearest(name: str) -> str:
+    known = {**SETTINGS, GUARD_TABLE: None}
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else "`lifecycle config` lists them all"
+
+
+_NO_TABLE = f"settings stand at the top, and [{GUARD_TABLE}] is the only table"

@@ -221,7 +221,7 @@ def _is_meant(last: TransitionRecord) -> bool:
 
 _STOPPED = {
     StopReason.COMPLETE: "every feature passes",
-    StopReason.INTERRUPTED: "interrupted; the next start goes on from here",
+    StopReason.INTERRUPTED: "suspended; the next start goes on from here",
     StopReason.FATAL: "a fault that will not mend by itself",
     StopReason.MAX_FAILURES: "too many failures in a row",
     StopReason.STALLED: "too many sessions in a row without a newly passing feature or a commit",

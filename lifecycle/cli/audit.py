@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lifecycle.cli.complaint import complain
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import as_json, config_file, project_dir, state_dir
 from lifecycle.cli.output import print_text
 
@@ -50,7 +51,7 @@ def audit(
     Examples:
       lifecycle audit my-app --denied
       lifecycle audit my-app --last 20
-      lifecycle audit my-app --json | jq -r 'select(.verdict == "deny") | .rule' | sort | uniq -c
+      lifecycle audit my-app --denied --json | jq -r .rule | sort | uniq -c
 
     \b
     Exit status:
@@ -99,22 +100,24 @@ def _lines(found: list[Decision]) -> Iterator[str]:
     from datetime import UTC, datetime
 
     session: str | None = ""
+    width = terminal_width()
     for decision in found:
         if decision.session_id != session:
             session = decision.session_id
             yield f"session {session or 'unknown'}"
         when = datetime.fromtimestamp(decision.at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         verdict = "allowed" if decision.allowed else "refused"
-        yield f"  {when}  {verdict}  {decision.tool or '?':<5}  {_what(decision)}"
+        called = f"  {when}  {verdict}  {decision.tool or '?':<5}  "
+        yield called + _what(decision, _WIDTH_MAX_CHARS if width is None else max(_WIDTH_MIN_CHARS, width - len(called)))
         if not decision.allowed:
-            yield f"{'':25}{_on_one_line(decision.reason)} ({decision.rule})"
+            yield from paragraph(f"{_on_one_line(decision.reason)} ({decision.rule})", indent=" " * 25, width=width)
 
 
-def _what(decision: Decision) -> str:
-    """The input's first telling text, on one line, as wide as a terminal bears."""
+def _what(decision: Decision, width: int) -> str:
+    """The input's first telling text, on one line that is no wider; --json has it whole."""
     texts = [value for value in decision.input.values() if isinstance(value, str) and value]
     shown = _on_one_line(texts[0]) if texts else ""
-    return shown if len(shown) <= _WIDTH_MAX_CHARS else shown[: _WIDTH_MAX_CHARS - 1] + "…"
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
 def _on_one_line(text: str) -> str:
@@ -122,3 +125,4 @@ def _on_one_line(text: str) -> str:
 
 
 _WIDTH_MAX_CHARS = 160
+_WIDTH_MIN_CHARS = 20

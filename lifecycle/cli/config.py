@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from lifecycle.cli.layout import columns, paragraph, terminal_width
 from lifecycle.cli.options import as_json, config_file, given_flags, project_dir, settings_flags
 from lifecycle.cli.output import print_document, print_text
 from lifecycle.config import FILE_NAME, GUARD_TABLE, SETTINGS, from_environment, from_file, resolve, to_record
@@ -103,16 +104,24 @@ def _source(name: str, layers: Sequence[Layer]) -> str:
 
 
 def _words(found: Effective) -> list[str]:
-    shown = {name: _shown(value) for name, value in found.values.items()}
-    width, column = max(map(len, shown)), max(map(len, shown.values()))
-    rows = [f"{name:<{width}}  {value:<{column}}  {found.sources[name]}" for name, value in shown.items()]
-    note = "A run goes on here: the file counts as it was when that run began."
-    return [*rows, "", f"The record is in {found.state_dir}", *([note] if found.has_run else [])]
+    width = terminal_width() or _WIDEST
+    # The row says already which key it is.
+    sources = {name: source.removesuffix(f", key {name!r}") for name, source in found.sources.items()}
+    rows = [(name, _shown(name, value), sources[name]) for name, value in found.values.items()]
+    lines = [*columns(rows, yielding=(1, 2), width=width), ""]
+    lines += paragraph(f"The record is in {found.state_dir}", width=width)
+    if found.has_run:
+        lines += paragraph("A run goes on here: the file counts as it was when that run began.", width=width)
+    return lines
 
 
-def _shown(value: object) -> str:
-    if value is None or value == {}:
-        return "none"
-    if isinstance(value, Mapping):
-        return json.dumps(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+_WIDEST: Final = 120
+"""Where it is no terminal: one long list of hosts would push what is told of the others out of sight."""
+
+
+def _shown(name: str, value: object) -> str:
+    """As the file or a flag would take it."""
+    if name == GUARD_TABLE:
+        return json.dumps(value) if value else "none"
+    shown = SETTINGS[name].shown(value)
+    return shown.replace(",", ", ") if name == "sandbox_hosts" else shown

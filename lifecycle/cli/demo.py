@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import given_flags, log_options, state_dir
 from lifecycle.cli.output import print_text
 
@@ -169,11 +170,9 @@ def _made(project_dir: Path | None) -> Path:
 
 
 def _opening(directory: Path) -> list[str]:
-    return [
-        "This is a demo: a script plays the model, on this machine only. The agent, its tools, the tests and the",
-        f"commits are real. It builds a small program in {directory}",
-        "",
-    ]
+    told = "This is a demo: a script plays the model, on this machine only. The agent, its tools, the tests and the commits are real."
+    width = terminal_width()
+    return [*paragraph(told, width=width), *paragraph(f"It builds a small program in {directory}", width=width), ""]
 
 
 def _closing(directory: Path, *, is_built: bool) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from lifecycle.cli.drawing import ensure_readable, write_drawing
+from lifecycle.cli.drawing import chosen_format, write_drawing
 from lifecycle.cli.options import config_file, state_dir
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def diagram(
 
     Painted, each state and edge shows how often it was visited and what went wrong there, states also their time
     and cost; where most failures are is the reddest, and where the run stands is marked. Disturbs nobody: it may
-    be asked while a manager runs. PNG needs the extra `diagram`:
-    pip install 'autonomous-session-manager[diagram]'
+    be asked while a manager runs. PNG needs the extra `diagram`; asked for one without it, the command that installs
+    what is missing is told.
 
     \b
     Examples:
@@ -55,14 +55,14 @@ def diagram(
     \b
     Exit status:
       0  drawn
-      2  DIR is no directory, its record is damaged, there is no such table, or an extra is missing
+      2  DIR is no directory, its record is damaged, there is no such table,
+         FILE's name ends in what nobody draws, or what draws a PNG is missing
       5  the record cannot be read, or FILE cannot be written
     """
-    from lifecycle.diagram.formats import Format, format_of, render
+    from lifecycle.diagram.formats import render
     from lifecycle.diagram.palette import Theme
 
-    chosen = Format(kind) if kind else format_of(output) or Format.TEXT
-    ensure_readable(chosen, output)
+    chosen = chosen_format(output, kind)
     model, paint = _model(project_dir, table), None
     if project_dir is not None:
         model, paint = _painted(model, project_dir, state_dir, config_file, is_whole=all_runs)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lifecycle.cli.exits import Exit
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import as_json, config_file, given_flags, state_dir
 from lifecycle.cli.output import print_document, print_text
 
@@ -68,12 +69,14 @@ def _existing(project_dir: Path | None) -> Path:
 
 
 def _words(findings: Sequence[Finding], to_mend: int) -> list[str]:
-    width = max(len(each.name) for each in findings)
+    column, width = max(len(each.name) for each in findings), terminal_width()
     lines = []
     for each in findings:
-        lines.append(f"{each.verdict.upper() if each.verdict == 'mend' else each.verdict:<5} {each.name:<{width}}  {each.found}")
+        verdict = each.verdict.upper() if each.verdict == "mend" else each.verdict
+        lines += paragraph(each.found, indent=f"{verdict:<5} {each.name:<{column}}  ", hanging=" " * (column + 8), width=width)
         if each.advice:
-            lines.append(f"      {'':<{width}}  -> {each.advice}")
+            hanging = " " * (column + 11)
+            lines += paragraph(each.advice, indent=f"{' ' * (column + 8)}-> ", hanging=hanging, width=width)
     if not to_mend:
         return [*lines, "", "A run can work."]
     return [*lines, "", f"{to_mend} {'thing' if to_mend == 1 else 'things'} to mend before a run can work."]

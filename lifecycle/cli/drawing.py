@@ -6,22 +6,37 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lifecycle.cli.output import abandon_stdout
 
-__all__ = ["ensure_readable", "write_drawing"]
+if TYPE_CHECKING:
+    from lifecycle.diagram.formats import Format
+
+__all__ = ["chosen_format", "write_drawing"]
 
 
-def ensure_readable(chosen: str, output: str) -> None:
-    """Refuse to put a PNG on a terminal.
+def chosen_format(output: str, kind: str | None = None) -> Format:
+    """How to draw: as asked, else as the file's name ends, else as text.
 
     Raises:
-        UsageError: it would be.
+        UsageError: the name ends in what is drawn by nobody, or a PNG would be put on a terminal.
+        ConfigurationError: it would be a PNG, and what draws one is not installed.
     """
-    if chosen == "png" and output == "-" and sys.stdout.isatty():
-        raise click.UsageError("a PNG is nothing for a terminal: name a file with -o FILE")
+    from lifecycle.diagram.formats import Format, endings, format_of
+    from lifecycle.diagram.png import ensure_available
+
+    chosen = Format(kind) if kind else format_of(output)
+    if chosen is None and (ending := Path(output).suffix):
+        known = ", ".join(endings())
+        raise click.UsageError(f"-o {output}: nothing is drawn as {ending!r}; FILE ends in one of {known}, or --format says how")
+    if chosen is Format.PNG:
+        ensure_available()
+        if output == "-" and sys.stdout.isatty():
+            raise click.UsageError("a PNG is nothing for a terminal: name a file with -o FILE")
+    return chosen or Format.TEXT
 
 
 def write_drawing(drawn: str | bytes, output: str) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import as_json, config_file, project_dir, state_dir
 from lifecycle.cli.output import print_document, print_text
 from lifecycle.errors import ConfigurationError
@@ -42,7 +44,8 @@ def explain(
     """Tell why a decision of DIR's runs fell as it did: each guard and each reason with its inputs and verdict.
 
     SEQ is a transition's number, as `lifecycle history` has it; without it, the newest decision is told. Also told is
-    the nearest change that would have led elsewhere. Nothing is written, and a running manager is not disturbed.
+    the nearest change that would have led elsewhere. Where nothing was decided yet, that is told; with --json
+    every field is null or empty then. Nothing is written, and a running manager is not disturbed.
 
     \b
     Examples:
@@ -53,35 +56,50 @@ def explain(
     \b
     Exit status:
       0  told
-      2  DIR is no directory, nothing was decided there, there is no such transition or table, or the record is damaged
+      2  DIR is no directory, there is no such transition or table, or the
+         record is damaged
       5  the record cannot be read
     """
-    from lifecycle.cli.record import locate, transitions_in
+    from lifecycle.cli.record import locate, no_run, transitions_in
     from lifecycle.testing.tables import definition_named
 
     definition = definition_named(table)
     directory = locate(project_dir, state_dir=state_dir, config_file=config_file)
     records = asyncio.run(transitions_in(directory))
-    document = _document(_chosen(records, seq, definition), definition)
+    chosen = _chosen(records, seq, definition)
     if is_json:
-        print_document(document)
+        print_document(_NOTHING_DECIDED if chosen is None else _document(chosen, definition))
+    elif chosen is not None:
+        print_text(list(_lines(_document(chosen, definition))))
+    elif records:
+        print_text(f"nothing decided yet; `lifecycle history {shlex.quote(str(project_dir))}` tells how far it is")
     else:
-        print_text(list(_lines(document)))
+        print_text(no_run(project_dir))
 
 
-def _chosen(records: Sequence[TransitionRecord], seq: int | None, definition: Definition) -> TransitionRecord:
-    if not records:
-        raise ConfigurationError("DIR", "there is no run yet; begin one with `lifecycle run`")
+def _chosen(records: Sequence[TransitionRecord], seq: int | None, definition: Definition) -> TransitionRecord | None:
+    """The transition that is asked for; without a number the newest decision, or None before the first one."""
     if seq is not None:
         found = next((record for record in records if record.seq == seq), None)
         if found is None:
-            raise ConfigurationError("SEQ", f"there is no transition {seq}; the newest is {records[-1].seq}")
+            newest = f"the newest is {records[-1].seq}" if records else "there is no run yet"
+            raise ConfigurationError("SEQ", f"there is no transition {seq}; {newest}")
         return found
     guarded = {(row.source, row.trigger) for row in definition.table if row.guard}
     decided = [record for record in records if (record.source, record.trigger) in guarded]
-    if not decided:
-        raise ConfigurationError("DIR", "nothing was decided here yet; `lifecycle history` tells how far it is")
-    return decided[-1]
+    return decided[-1] if decided else None
+
+
+_NOTHING_DECIDED: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        **dict.fromkeys(("seq", "at", "run_id", "source", "trigger", "dest", "why", "stop_reason", "resume_at")),
+        "guards": [],
+        "reasons": [],
+        "nearest_change": None,
+        "decided_now": None,
+    }
+)
+"""The document of a project where nothing was decided yet."""
 
 
 def _document(record: TransitionRecord, definition: Definition) -> dict[str, Any]:
@@ -157,7 +175,7 @@ def _plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"{document['seq']}  {document['source']} --{document['trigger']}--> {document['dest']}"
-    yield f"    because {document['why']}"
+    yield from _wrapped("    because ", document["why"])
     if document["stop_reason"] is not None:
         yield f"    stopped: {document['stop_reason']}"
     if document["resume_at"] is not None:
@@ -165,23 +183,31 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["guards"]:
         yield from ("", "guards")
     for guard in document["guards"]:
-        yield f"{_mark(guard)} {guard['name']:<18} {_verdict(guard)}  to {guard['leads_to']}"
+        yield from _wrapped(f"{_mark(guard)} {guard['name']:<18} {_verdict(guard)}  ", f"to {guard['leads_to']}")
         yield from _inputs(guard["inputs"])
     if document["reasons"]:
         yield from ("", "reasons to stop, in order of precedence")
+    told = set()
     for reason in document["reasons"]:
-        yield f"{_mark(reason)} {reason['name']:<18} {_verdict(reason)}  {reason['words']}"
+        if reason["name"] in told and not reason["holds"]:
+            continue  # the second look at the time says nothing of its own, unless it decides
+        told.add(reason["name"])
+        yield from _wrapped(f"{_mark(reason)} {reason['name']:<18} {_verdict(reason)}  ", reason["words"])
     yield from _otherwise(document)
 
 
 def _otherwise(document: Mapping[str, Any]) -> Iterator[str]:
     change = document["nearest_change"]
     if change is not None:
-        yield from ("", f"otherwise: with {change['change']} it would have been {change['result']}")
+        yield from ("", *_wrapped("otherwise: ", f"with {change['change']} it would have been {change['result']}"))
     elif not document["guards"]:
         yield from ("", "no guard was asked: this trigger leads to one place only")
     if document["decided_now"] is not None:
         yield f"today's table and guards would lead to {document['decided_now']}"
+
+
+def _wrapped(indent: str, words: str) -> list[str]:
+    return paragraph(words, indent=indent, hanging=" " * len(indent), width=terminal_width())
 
 
 def _mark(question: Mapping[str, Any]) -> str:
@@ -194,10 +220,15 @@ def _verdict(question: Mapping[str, Any]) -> str:
 
 def _inputs(inputs: Mapping[str, Any]) -> list[str]:
     told = ", ".join(f"{path} {_short(value)}" for path, value in inputs.items())
-    return textwrap.wrap(told, 100, initial_indent=" " * 6, subsequent_indent=" " * 6) if told else []
+    width = min(terminal_width() or _WIDEST, _WIDEST)
+    return paragraph(told, indent=" " * 6, width=width) if told else []
+
+
+_WIDEST: Final = 100
+"""Also where it is no terminal: what a guard looked at is a long list."""
 
 
 def _short(value: object) -> str:
     if isinstance(value, str):
         return value if len(value) <= 40 else f"{value[:37]}..."
-    return f"{value:.10g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool | None) else str(value)

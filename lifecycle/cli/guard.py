@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lifecycle.cli.exits import Exit
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import config_file
 from lifecycle.cli.output import print_text
 
@@ -97,7 +98,8 @@ def _answer(commands: Iterable[str], profile: Profile, project_dir: Path) -> int
             print_text(f"allowed  {shown}")
         else:
             is_refused = True
-            print_text([f"refused  {shown}", f"         {_on_one_line(verdict.reason)} ({verdict.rule})"])
+            why = f"{_on_one_line(verdict.reason)} ({verdict.rule})"
+            print_text([f"refused  {shown}", *paragraph(why, indent=" " * 9, width=terminal_width())])
     return Exit.NO if is_refused else Exit.DONE
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lifecycle.cli.layout import terminal_width
 from lifecycle.cli.options import as_json, config_file, project_dir, state_dir
 from lifecycle.cli.output import print_text
 
 if TYPE_CHECKING:
-    from lifecycle.ports import TransitionRecord
+    from lifecycle.ports import Note, TransitionRecord
 
 __all__ = ["history"]
 
@@ -28,8 +28,11 @@ __all__ = ["history"]
 def history(project_dir: Path, state_dir: str | None, config_file: Path | None, is_json: bool) -> None:
     """Print every transition that DIR's runs ever made, oldest first.
 
-    With --json, one JSON object a line: seq, at (ISO 8601, UTC), run_id, source, trigger, dest, iteration,
-    session_id, facts. A project without a record prints nothing.
+    Between them stands where a new manager took up a state that another one died in. On a narrow terminal the reason
+    stands beside its trigger.
+
+    With --json, one JSON object a line, for transitions alone: seq, at (ISO 8601, UTC), run_id, source, trigger, dest,
+    iteration, session_id, facts. A project without a record prints nothing then.
 
     \b
     Examples:
@@ -42,15 +45,27 @@ def history(project_dir: Path, state_dir: str | None, config_file: Path | None, 
       2  DIR is no directory, or its record is damaged
       5  the record cannot be read
     """
-    from lifecycle.cli.record import locate, transitions_in
+    from lifecycle.cli.record import locate, no_run
 
-    records = asyncio.run(transitions_in(locate(project_dir, state_dir=state_dir, config_file=config_file)))
+    records, recoveries = asyncio.run(_read(locate(project_dir, state_dir=state_dir, config_file=config_file)))
     if is_json:
         print_text([json.dumps(_document(record)) for record in records])
     elif records:
-        print_text(list(_table(records)))
+        from lifecycle.cli.chronicle import chronicle
+
+        print_text(chronicle(records, recoveries, width=terminal_width()))
     else:
-        print_text("no run yet; begin one with `lifecycle run`")
+        print_text(no_run(project_dir))
+
+
+async def _read(state_dir: Path) -> tuple[Sequence[TransitionRecord], Sequence[Note]]:
+    from lifecycle.cli.record import opened
+    from lifecycle.journal.notes import NoteKind
+
+    async with opened(state_dir) as journal:
+        if journal is None:
+            return (), ()
+        return await journal.transitions(), await journal.notes(kind=NoteKind.RECOVERED)
 
 
 def _document(record: TransitionRecord) -> dict[str, Any]:
@@ -70,42 +85,3 @@ def _document(record: TransitionRecord) -> dict[str, Any]:
         "session_id": facts.session.id if facts.session else None,
         "facts": {**to_data(facts), "session_type": session_type},
     }
-
-
-_HEAD = ("seq", "when", "transition", "trigger", "iteration", "session", "features", "cost", "why")
-
-
-def _table(records: Sequence[TransitionRecord]) -> Iterator[str]:
-    rows = [_HEAD, *map(_row, records)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    run_id = None
-    for row, record in zip(rows, (None, *records), strict=True):
-        if record is not None and record.run_id != run_id:
-            run_id = record.run_id
-            yield f"run {run_id}"
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _row(record: TransitionRecord) -> tuple[str, ...]:
-    facts = record.facts
-    session = facts.session
-    return (
-        str(record.seq),
-        datetime.fromtimestamp(record.at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
-        f"{record.source} -> {record.dest}",
-        record.trigger,
-        str(facts.counters.iterations or ""),
-        f"{session.type} {session.id[:8]}" if session else "",
-        f"{facts.features.passing}/{facts.features.total}" if facts.features and facts.features.total else "",
-        f"${facts.cost_usd:.2f}" if facts.cost_usd else "",
-        _why(record),
-    )
-
-
-def _why(record: TransitionRecord) -> str:
-    facts = record.facts
-    if facts.stop_reason is not None:
-        return facts.stop_reason.replace("_", " ")
-    if facts.outcome is not None and record.dest == "END":
-        return facts.outcome.cause.replace("_", " ")
-    return ""

@@ -10,9 +10,10 @@ from typing import Final
 
 import click
 
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import given_flags, project_dir, settings_flags
 from lifecycle.cli.output import print_text
-from lifecycle.config import FILE_NAME, SETTINGS, from_environment
+from lifecycle.config import DURATION_FORMS, FILE_NAME, SETTINGS, from_environment, from_file
 
 __all__ = ["init"]
 
@@ -32,7 +33,7 @@ def init(project_dir: Path, spec_file: Path | None, is_sure: bool, **flags: str 
     """Make DIR ready: a configuration file that explains itself, and a specification to fill in.
 
     Asks what is to be built and what it may cost, on a terminal. Settings that are given as flags go into the file.
-    What is there already is left as it is.
+    What is there already is left as it is, looked at, and told; when it is not valid, nothing is written.
 
     \b
     Examples:
@@ -42,7 +43,8 @@ def init(project_dir: Path, spec_file: Path | None, is_sure: bool, **flags: str 
     \b
     Exit status:
       0  ready; the next command is told
-      2  DIR cannot be used, a setting is not accepted, or nobody can be asked and --yes was not given
+      2  DIR cannot be used, a setting is not accepted, a file that is there is
+         not valid, or nobody can be asked and --yes was not given
       5  it cannot be written
     """
     from lifecycle.journal.location import state_directory
@@ -53,6 +55,7 @@ def init(project_dir: Path, spec_file: Path | None, is_sure: bool, **flags: str 
     chosen = {name: str(given[name] if isinstance(given[name], Path) else flags[name]) for name in given}
     if os.path.lexists(project_dir):
         ensure_project_dir(project_dir)
+    kept = _kept(project_dir)
     states = chosen.pop("state_dir", None)  # what the agent can write may not say where the record is
     state_directory(project_dir, given.get("state_dir") or from_environment(os.environ).values.get("state_dir"), os.environ)
     spec = None if spec_file is None else load_spec(spec_file)
@@ -67,10 +70,61 @@ def init(project_dir: Path, spec_file: Path | None, is_sure: bool, **flags: str 
     if needs_spec:
         install_spec(project_dir, spec or specification())
         told.append(f"wrote   {project_dir / SPEC_NAME}")
-    elif spec is not None:
-        told.append(f"kept    {project_dir / SPEC_NAME}: `lifecycle run --spec` replaces it")
-    is_open = needs_spec and is_unanswered(spec or specification())
+        is_open = is_unanswered(spec or specification())
+    else:
+        told += kept
+        if spec is not None:
+            told.append(f"unused  {spec_file}: `lifecycle run --spec` puts it in the place of the specification")
+        is_open = _is_open(project_dir)
+    width = terminal_width()
+    told = [line for each in told for line in paragraph(each, hanging=" " * 8, width=width)]
     print_text([*told, "", *_next(project_dir, states, is_open=is_open)])
+
+
+def _kept(project_dir: Path) -> list[str]:
+    """What is said of the specification and the feature list that are there; nothing is, where there is no such file.
+
+    Raises:
+        ConfigurationError, FeatureListInvalid: the settings or the list that are there are not valid.
+    """
+    from lifecycle.workspace.feature_list import FEATURE_LIST_NAME, read_feature_list
+    from lifecycle.workspace.spec import SPEC_NAME
+
+    if not os.path.lexists(project_dir):
+        return []
+    from_file(project_dir / FILE_NAME, must_exist=False)
+    told = []
+    features = read_feature_list(project_dir)
+    if os.path.lexists(project_dir / SPEC_NAME):
+        problem = _problem(project_dir / SPEC_NAME)
+        told.append(f"kept    {project_dir / SPEC_NAME}: {problem or 'valid'}")
+    if features is not None:
+        count = features.count
+        told.append(f"kept    {project_dir / FEATURE_LIST_NAME}: valid, {count.passing} of {count.total} pass")
+    return told
+
+
+def _problem(spec: Path) -> str:
+    from lifecycle.errors import ProjectInvalid
+    from lifecycle.workspace.spec import load_spec
+
+    try:
+        load_spec(spec)
+    except ProjectInvalid as invalid:
+        return invalid.problem.partition("; ")[0]
+    return ""
+
+
+def _is_open(project_dir: Path) -> bool:
+    """Whether a run would ask for a specification."""
+    from lifecycle.errors import ProjectInvalid
+    from lifecycle.workspace.spec import ensure_workable
+
+    try:
+        ensure_workable(project_dir, has_spec=False)
+    except ProjectInvalid:
+        return True
+    return False
 
 
 def _ask(chosen: dict[str, str], *, needs_words: bool) -> tuple[str, dict[str, str]]:
@@ -91,7 +145,7 @@ def _ask(chosen: dict[str, str], *, needs_words: bool) -> tuple[str, dict[str, s
 
 _QUESTIONS: Final = {
     "max_budget_usd": "What may a run spend, in US dollars?",
-    "max_duration": "How long may a run take? (90m, 8h, 2d)",
+    "max_duration": f"How long may a run take? ({DURATION_FORMS})",
 }
 
 
@@ -115,8 +169,10 @@ def _write_settings(project_dir: Path, chosen: dict[str, str]) -> str:
 
     path = project_dir / FILE_NAME
     if os.path.lexists(path):
-        ignored = f": {', '.join(chosen)} not written" if chosen else ""
-        return f"kept    {path}{ignored}"
+        count = len(from_file(path, must_exist=False).values)
+        said = f"valid, {count} {'setting' if count == 1 else 'settings'}" if count else "valid, all defaults"
+        ignored = f"; {', '.join(chosen)} not written" if chosen else ""
+        return f"kept    {path}: {said}{ignored}"
     write_atomic(path, settings_file(chosen).encode(), within=project_dir)
     return f"wrote   {path}"
 

@@ -6,6 +6,7 @@ what takes long.
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Mapping
@@ -68,6 +69,18 @@ class _Commands(click.Group):
         rows = [(name, each.get_short_help_str(limit=_SENTENCE)) for name, each in found.items() if each is not None]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name where there is no such command."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if not (near := difflib.get_close_matches(args[0], COMMANDS, n=1)):
+                raise
+            problem = f"{error.format_message().rstrip('.')}; did you mean {near[0]!r}?"
+            raise click.UsageError(problem, ctx) from None
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -136,7 +149,8 @@ _NOTHING_ASKED: Final[tuple[type[click.ClickException], ...]] = (
 def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else "lifecycle"
-    return f"{error.format_message().rstrip('.')}; see `{path} --help`"
+    problem = error.format_message().rstrip(".")
+    return f"{problem} See `{path} --help`" if problem.endswith("?") else f"{problem}; see `{path} --help`"
 
 
 def _ensure_standard_files() -> None:

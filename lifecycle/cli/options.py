@@ -97,7 +97,7 @@ def _help(setting: Setting) -> str:
 def _default(setting: Setting) -> str:
     if setting.default is None:
         return _UNSET.get(setting.name, "none")
-    return f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
+    return setting.shown(setting.default)
 
 
 _UNSET: Final = {"state_dir": "$XDG_STATE_HOME/lifecycle", "prompts_dir": "the built-in ones"}

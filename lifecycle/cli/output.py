@@ -18,7 +18,7 @@ __all__ = ["abandon_stdout", "print_document", "print_text"]
 
 def print_document(document: Mapping[str, Any]) -> None:
     """One JSON document on one line."""
-    print_text(json.dumps(document))
+    print_text(json.dumps(dict(document)))
 
 
 def print_text(text: str | Sequence[str]) -> None:

@@ -6,6 +6,7 @@ Looks where a manager would: the flag, the environment, the configuration file, 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from lifecycle.journal.sqlite import SqliteJournal
 from lifecycle.ports import TransitionRecord
 from lifecycle.workspace.spec import ensure_project_dir
 
-__all__ = ["locate", "opened", "transitions_in"]
+__all__ = ["locate", "no_run", "opened", "transitions_in"]
 
 
 def locate(project_dir: Path, *, state_dir: str | None = None, config_file: Path | None = None) -> Path:
@@ -58,6 +59,11 @@ async def transitions_in(state_dir: Path) -> Sequence[TransitionRecord]:
     """Every transition of the project, oldest first; none where no run has begun yet. Raises what `opened` raises."""
     async with opened(state_dir) as journal:
         return () if journal is None else await journal.transitions()
+
+
+def no_run(project_dir: Path) -> str:
+    """What every command says to a person where there is no run to tell of. It is an answer, and no error."""
+    return f"no run yet; begin one with `lifecycle run {shlex.quote(str(project_dir))}`"
 
 
 def _read_file(project_dir: Path, config_file: Path | None) -> tuple[Layer, ConfigurationError | None]:

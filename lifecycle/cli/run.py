@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from lifecycle.cli.exits import EXIT_HELP
+from lifecycle.cli.layout import columns
 from lifecycle.cli.options import as_json, config_file, given_flags, log_options, project_dir, settings_flags
 from lifecycle.cli.output import print_document, print_text
 
@@ -26,8 +27,8 @@ _HELP: Final = """Work on the project in DIR, session after session, until it is
 Begins a run where none is under way, and goes on with one that is, exactly where it was: after an interruption, a
 crash or a power cut. The first session writes the feature list from the specification, the others work through it.
 
-A setting comes from its flag, else its LIFECYCLE_* variable, else the configuration file, else the default. Durations
-are seconds, or a number with s, m, h or d; "none" is without limit.
+A setting comes from its flag, else its LIFECYCLE_* variable, else the configuration file, else the default. A DURATION is
+90m, 8h, 2d, or a number of seconds; "none" is without limit.
 
 The first SIGINT (Ctrl-C), SIGTERM or SIGHUP saves and suspends the run; a second signal stops at once. Either way the
 next start goes on.
@@ -44,7 +45,12 @@ Exit status:
 
 
 def _exit_help() -> str:
-    return "\n".join(f"  {int(status):<4} {words}" for status, words in EXIT_HELP.items())
+    rows = [(str(int(status)), words) for status, words in EXIT_HELP.items()]
+    return "\n".join(f"  {line}" for line in columns(rows, yielding=[1], width=_HELP_WIDTH))
+
+
+_HELP_WIDTH: Final = 76
+"""What click leaves of 80 characters, with our own indent."""
 
 
 @click.command(help=_HELP + _exit_help())

@@ -53,7 +53,8 @@ def salvage(
     \b
     Exit status:
       0  listed, or restored
-      2  no such salvage; or DIR has changes that would be lost, and nothing was touched
+      2  no such salvage; or DIR has changes that would be lost, and nothing
+         was touched
       5  git could not
       6  a manager runs in DIR
     """

@@ -11,7 +11,7 @@ __all__ = ["settings_file"]
 
 _HEAD = """\
 # Settings of this project for `lifecycle run`. Flags and LIFECYCLE_* variables beat them; `lifecycle config` prints what
-# is in force. Times are seconds, or a number with s, m, h or d in quotes; "none" is without limit.
+# is in force. A duration is "90m", "8h", "2d", or a number of seconds; "none" is without limit.
 """
 
 
@@ -30,7 +30,8 @@ def _entry(setting: Setting, chosen: Mapping[str, str]) -> Iterator[str]:
     if setting.name in chosen:
         yield f"{setting.name} = {_value(chosen[setting.name])}\n"
     else:
-        yield f"# {setting.name} = {_value(setting.default)}\n"
+        is_duration = setting.metavar == "DURATION" and setting.default is not None
+        yield f"# {setting.name} = {_value(setting.shown(setting.default) if is_duration else setting.default)}\n"
 
 
 def _value(value: object) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import as_json, config_file, project_dir, state_dir
 from lifecycle.cli.output import print_document, print_text
 
@@ -47,11 +49,16 @@ def status(project_dir: Path, state_dir: str | None, config_file: Path | None, i
     if is_json:
         print_document(found.to_json())
     else:
-        print_text([*_words(found), *_refused(directory, found, project_dir)])
+        print_text(_laid_out([*_words(found, project_dir), *_refused(directory, found, project_dir)]))
 
 
-def _words(found: Status) -> list[str]:
-    rows = [("state", _state(found))]
+def _laid_out(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = terminal_width()
+    return [line for name, words in rows for line in paragraph(words, indent=f"{name:<9} ", hanging=" " * 10, width=width)]
+
+
+def _words(found: Status, project_dir: Path) -> list[tuple[str, str]]:
+    rows = [("state", _state(found, project_dir))]
     if found.run_id is not None:
         rows.append(("run", f"{found.run_id}, iteration {found.iteration}"))
     if found.session_id is not None:
@@ -65,11 +72,11 @@ def _words(found: Status) -> list[str]:
     if found.sandbox is not None:
         rows.append(("sandbox", _sandbox(found.sandbox)))
     rows += [("salvaged", ref) for ref in found.salvages]
-    rows.append(("manager", _owner(found)))
-    return [f"{name:<9} {value}" for name, value in rows]
+    rows.append(("manager", _owner(found, project_dir)))
+    return rows
 
 
-def _refused(state_dir: Path, found: Status, project_dir: Path) -> list[str]:
+def _refused(state_dir: Path, found: Status, project_dir: Path) -> list[tuple[str, str]]:
     """How often this run's gate said no, and where to read of it; nothing where it did not."""
     from lifecycle.guard.audit import AUDIT_NAME
     from lifecycle.guard.audit_reading import count_refused
@@ -79,14 +86,17 @@ def _refused(state_dir: Path, found: Status, project_dir: Path) -> list[str]:
     try:
         count = count_refused(state_dir / AUDIT_NAME, found.run_id)
     except OSError as error:  # how the project stands can be told without it
-        return [f"{'refused':<9} unknown: the audit log cannot be read ({(error.strerror or 'no reason').lower()})"]
+        return [("refused", f"unknown: the audit log cannot be read ({(error.strerror or 'no reason').lower()})")]
     calls = "tool call" if count == 1 else "tool calls"
-    return [f"{'refused':<9} {count} {calls}; `lifecycle audit {project_dir} --denied` tells which"] if count else []
+    told = f"{count} {calls}; `lifecycle audit {shlex.quote(str(project_dir))} --denied` tells which"
+    return [("refused", told)] if count else []
 
 
-def _state(found: Status) -> str:
+def _state(found: Status, project_dir: Path) -> str:
     if found.run_id is None:
-        return f"{found.state}: no run yet; begin one with `lifecycle run`"
+        from lifecycle.cli.record import no_run
+
+        return f"{found.state}: {no_run(project_dir)}"
     reason = f": {found.stop_reason.replace('_', ' ')}" if found.stop_reason else ""
     return f"{found.state}{reason}{f' ({found.detail})' if found.detail else ''}"
 
@@ -97,9 +107,10 @@ def _sandbox(told: Mapping[str, Any]) -> str:
     return f"NONE: {told['problem']}" if told["problem"] else "off, as set"
 
 
-def _owner(found: Status) -> str:
+def _owner(found: Status, project_dir: Path) -> str:
     if found.owner is None:
-        return "none runs"
+        is_over = found.run_id is None or found.stop_reason not in (None, "interrupted")
+        return "none runs" if is_over else f"none runs; `lifecycle run {shlex.quote(str(project_dir))}` goes on from here"
     if found.owner.pid is None:
         return "one runs, who cannot be told"
     return f"pid {found.owner.pid} on {found.owner.host} since {found.owner.since}"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lifecycle.cli.drawing import ensure_readable, write_drawing
+from lifecycle.cli.drawing import chosen_format, write_drawing
 from lifecycle.cli.exits import Exit
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import as_json
 from lifecycle.cli.output import print_document, print_text
 
@@ -53,7 +54,6 @@ def verify(
       2  there is no such table, or the module beside it is wrong
       5  FILE cannot be written
     """
-    from lifecycle.diagram.formats import Format, format_of
     from lifecycle.testing.simulation.report import simulated
     from lifecycle.testing.simulation.simulate import Simulator
     from lifecycle.testing.tables import definition_named, works_named
@@ -61,8 +61,7 @@ def verify(
 
     if is_json and output == "-":
         raise click.UsageError("--json has standard output for itself: draw into a FILE")
-    kind = Format.TEXT if output is None else format_of(output) or Format.TEXT
-    ensure_readable(kind, output or "")
+    kind = None if output is None else chosen_format(output)
     try:
         definition = definition_named(table)
     except DefinitionError as error:
@@ -109,14 +108,17 @@ def _words(
 ) -> list[str]:
     counted = "" if search.is_whole else ", not searched to the end"
     lines = [f"{len(search.graph)} configurations, {search.edges} steps{counted}", ""]
+    width = terminal_width()
     for verdict in verdicts:
-        lines.append(f"{'holds' if verdict.holds else 'FAILS'}  {verdict.kind:<10} {verdict.claim.name}")
+        indent = f"{'holds' if verdict.holds else 'FAILS'}  {verdict.kind:<10} "
+        lines += paragraph(verdict.claim.name, indent=indent, hanging=" " * len(indent), width=width)
         if not verdict.holds or (witnesses and verdict.path):
             lines += [f"         {number:>2}  {step}" for number, step in enumerate(verdict.path, start=1)]
         if verdict.cycle:
             lines += ["       and so on for ever:", *(f"             {step}" for step in verdict.cycle)]
     if report is not None:
-        lines += ["", str(report)]
+        # What failed has commands in it, which are copied whole.
+        lines += ["", *(paragraph(str(report), width=width) if report.failed is None else [str(report)])]
     count = sum(not verdict.holds for verdict in verdicts)
     broken = f"{count} of {len(verdicts)} promises do not hold" if count else "the simulation broke a promise"
     if count and not search.is_whole:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from lifecycle.cli.layout import paragraph, terminal_width
 from lifecycle.cli.options import as_json, config_file, given_flags, limit_flags, project_dir, state_dir
 from lifecycle.cli.output import print_document, print_text
 from lifecycle.errors import ConfigurationError
@@ -44,10 +45,11 @@ def what_if(
     \b
     Exit status:
       0  told
-      2  DIR is no directory, a limit is not accepted, none is given, or the record is damaged
+      2  DIR is no directory, a limit is not accepted, none is given, or the
+         record is damaged
       5  the record cannot be read
     """
-    from lifecycle.cli.record import locate
+    from lifecycle.cli.record import locate, no_run
 
     directory = locate(project_dir, state_dir=state_dir, config_file=config_file)
     given = dict(given_flags(limits).values)
@@ -58,7 +60,7 @@ def what_if(
     if is_json:
         print_document({"limits": given, "runs": runs, "total": _total(runs)})
     elif not runs:
-        print_text("no run yet; begin one with `lifecycle run`")
+        print_text(no_run(project_dir))
     else:
         print_text(list(_lines(runs)))
 
@@ -173,11 +175,13 @@ def _total(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _lines(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    width = terminal_width()
     for run in runs:
-        yield f"run {run['run_id']}: {_was(run)}"
+        yield from paragraph(f"run {run['run_id']}: {_was(run)}", hanging="  ", width=width)
         yield f"  {_would(run)}"
         if run["saves"] is not None:
-            yield f"  saves {'at least ' if run['saves']['is_least'] else ''}{_saved(run['saves'])}; loses {_lost(run['loses'])}"
+            least = "at least " if run["saves"]["is_least"] else ""
+            yield from paragraph(f"saves {least}{_saved(run['saves'])}; loses {_lost(run['loses'])}", indent="  ", width=width)
     if len(runs) > 1:
         total = _total(runs)
         yield f"all {len(runs)} runs: {total['earlier']} stop earlier, {total['longer']} would have gone on"

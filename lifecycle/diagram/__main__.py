@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lifecycle.diagram.documents import DOCUMENTS, pictures, with_blocks
 from lifecycle.diagram.png import stamp_of
+from lifecycle.errors import ConfigurationError
 
 __all__ = ["main", "stale"]
 
@@ -19,7 +20,11 @@ __all__ = ["main", "stale"]
 def main(arguments: list[str]) -> int:
     """Write or check; return the exit status."""
     root = Path()
-    found = dict(stale(root))
+    try:
+        found = dict(stale(root))
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
     if "--check" in arguments:
         for path in found:
             print(f"{path} is stale: run `python -m lifecycle.diagram`", file=sys.stderr)  # noqa: T201

@@ -10,7 +10,7 @@ from lifecycle.diagram.model import Diagram
 from lifecycle.diagram.paint import Paint
 from lifecycle.diagram.palette import Theme
 
-__all__ = ["Format", "format_of", "render"]
+__all__ = ["Format", "endings", "format_of", "render"]
 
 
 class Format(StrEnum):
@@ -31,6 +31,11 @@ def format_of(name: str) -> Format | None:
     (<Format.SVG: 'svg'>, None)
     """
     return _ENDINGS.get(PurePath(name).suffix.lower())
+
+
+def endings() -> tuple[str, ...]:
+    """What a file's name may end in to choose a format."""
+    return tuple(_ENDINGS)
 
 
 def render(

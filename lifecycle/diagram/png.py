@@ -1,13 +1,15 @@
 """PNG: the SVG made into pixels, with a font that is installed with us, so that it looks the same everywhere.
 
-The only importer of resvg-py. Needs the extra `diagram`: `pip install 'autonomous-session-manager[diagram]'`.
+The only importer of resvg-py, which the extra `diagram` brings.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import shlex
 import struct
+import sys
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +21,10 @@ from lifecycle.diagram.palette import Theme
 from lifecycle.diagram.words import description, heading
 from lifecycle.errors import ConfigurationError
 
-__all__ = ["is_available", "render", "source_of", "stamp_of"]
+__all__ = ["ensure_available", "is_available", "render", "source_of", "stamp_of"]
 
+_NEEDED = ("resvg-py>=0.5", "fontpkg-inter>=4.1")
+"""What the extra `diagram` brings; a test holds them equal."""
 _SCALE = 2.0
 _MOST_PIXELS = 48_000_000
 _LONGEST_SIDE = 16_000
@@ -33,10 +37,7 @@ def render(diagram: Diagram, paint: Paint | None = None, *, theme: Theme = Theme
     Raises:
         ConfigurationError: what draws it is not installed.
     """
-    if not is_available():
-        raise ConfigurationError(
-            "--format png", "needs more than the base: pip install 'autonomous-session-manager[diagram]'"
-        )
+    ensure_available()
     import resvg_py
 
     source = source_of(diagram, paint, theme=theme)
@@ -49,6 +50,19 @@ def render(diagram: Diagram, paint: Paint | None = None, *, theme: Theme = Theme
     )
     words = {"Title": heading(diagram), "Description": description(diagram, paint), _STAMP: _stamp(source)}
     return drawn[:_HEAD] + b"".join(_words(*each) for each in words.items()) + drawn[_HEAD:]
+
+
+def ensure_available() -> None:
+    """Check that what draws PNGs is installed.
+
+    Raises:
+        ConfigurationError: it is not; has the command that installs it for this very Python.
+    """
+    if not is_available():
+        # By name, and not as our extra: where we were installed from need not be where pip looks.
+        wanted = " ".join(shlex.quote(each) for each in _NEEDED)
+        install = f"{shlex.quote(sys.executable)} -m pip install {wanted}"
+        raise ConfigurationError("PNG", f"what draws it is not installed; install it with: {install}")
 
 
 def is_available() -> bool:

@@ -125,7 +125,7 @@ def _git(environment: Mapping[str, str], cwd: Path) -> Iterator[Finding]:
     missing = [key for key, variable in _IDENTITY if not _is_configured(key, variable, environment, cwd)]
     if missing:
         commands = "; ".join(f'git config --global {key} "..."' for key in missing)
-        yield Finding("git identity", Verdict.NOTE, f"{' and '.join(missing)} not set", f"the agent must make one up: {commands}")
+        yield Finding("git identity", Verdict.NOTE, f"{' and '.join(missing)} not set", f"the agent makes one up otherwise; set yours: {commands}")
     else:
         yield Finding("git identity", Verdict.OK, "set")
 

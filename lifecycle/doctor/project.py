@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,10 @@ from lifecycle.config import FILE_NAME, Layer, from_environment, from_file, reso
 from lifecycle.doctor.finding import Finding, Verdict
 from lifecycle.doctor.machine import disk
 from lifecycle.doctor.records import record, records
-from lifecycle.errors import LifecycleError
+from lifecycle.errors import LifecycleError, ProjectInvalid
 from lifecycle.journal.location import state_directory
-from lifecycle.workspace.feature_list import FEATURE_LIST_NAME, read_feature_list
-from lifecycle.workspace.spec import ensure_project_dir, ensure_workable
+from lifecycle.workspace.feature_list import read_feature_list
+from lifecycle.workspace.spec import SPEC_NAME, ensure_project_dir, ensure_workable
 
 __all__ = ["NOTHING", "project", "state_root"]
 
@@ -73,11 +74,21 @@ def _features(project_dir: Path) -> list[Finding]:
             count = features.count
             return [Finding("features", Verdict.OK, f"{count.passing} of {count.total} pass")]
         ensure_workable(project_dir, has_spec=False)
+    except ProjectInvalid as invalid:
+        return [_no_specification(project_dir, invalid)]
     except LifecycleError as error:
-        # Without a specification a run can begin all the same, when it is given one.
-        verdict = Verdict.MEND if FEATURE_LIST_NAME in str(getattr(error, "path", "")) else Verdict.NOTE
-        return [Finding("features", verdict, str(error), "" if verdict is Verdict.MEND else "lifecycle run --spec FILE")]
+        return [Finding("features", Verdict.MEND, str(error), "mend the file, or remove it")]
     return [Finding("features", Verdict.OK, "no list yet; the specification is there")]
+
+
+def _no_specification(project_dir: Path, invalid: ProjectInvalid) -> Finding:
+    """Nothing to work from: what a run refuses, unless it is given a specification."""
+    run = f"lifecycle run {shlex.quote(str(project_dir))} --spec FILE"
+    spec = project_dir / SPEC_NAME
+    if os.path.lexists(spec):
+        found = f"{SPEC_NAME}: {invalid.problem.partition('; ')[0]}"
+        return Finding("specification", Verdict.MEND, found, f"say in {spec} what is to be built, or give another: {run}")
+    return Finding("specification", Verdict.MEND, f"there is no {SPEC_NAME}", f"write {spec}, or give one: {run}")
 
 
 def _configuration(

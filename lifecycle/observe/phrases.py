@@ -107,22 +107,27 @@ def _saved(told: Fields) -> str:
         for key, noun in (
             ("newly_passing", "newly passing"),
             ("regressed", "no longer passing"),
-            ("new_commits", "new commits"),
+            ("new_commits", "new commit" if told["new_commits"] == 1 else "new commits"),
         )
         if told[key]
     ]
     return f"session saved: {', '.join(found) or 'nothing new'}"
 
 
+def _how_many(count: int) -> str:
+    return "1 feature" if count == 1 else f"{count} features"
+
+
 def _rule_broken(told: Fields) -> str:
-    which = f"{told['count']} features {told['rule']} ({told['features']})" if told["count"] else told["rule"]
+    which = f"{_how_many(told['count'])} {told['rule']} ({told['features']})" if told["count"] else told["rule"]
     problem = f": {told['problem']}" if told["problem"] else ""
     return f"feature_list.json undone: {which}{problem}"
 
 
 def _verified(told: Fields) -> str:
-    fate = "stand" if told["verdict"] == "passed" else "are taken back"
-    return f"{told['detail']}: {told['claims']} claims {fate}"
+    is_one = told["claims"] == 1
+    fate = f"stand{'s' if is_one else ''}" if told["verdict"] == "passed" else f"{'is' if is_one else 'are'} taken back"
+    return f"{told['detail']}: {told['claims']} {'claim' if told['claims'] == 1 else 'claims'} {fate}"
 
 
 def _unread(told: Fields) -> str:
@@ -161,6 +166,17 @@ def _fault(told: Fields) -> str:
     return _joined(f"fault{' in ' + told['state'] if told['state'] else ''}", told["error"], told["place"])
 
 
+def _hosts(listed: str) -> str:
+    """As many as a person reads in a line of a log; the event has them all."""
+    hosts = listed.split(",") if listed else []
+    if len(hosts) > _HOSTS_NAMED_MAX:
+        return f"{len(hosts)} hosts (sandbox_hosts)"
+    return " and ".join(hosts) or "no host"
+
+
+_HOSTS_NAMED_MAX: Final = 2
+
+
 def _joined(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
 
@@ -173,11 +189,11 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
     (
         _named(events.Transitioned, _transition),
         _named(events.Recovered, lambda told: f"taking up {told['state']} again, in which a manager ended"),
-        _named(events.LeftoversReaped, lambda told: f"ended {told['processes']} processes of a dead manager"),
+        _named(events.LeftoversReaped, lambda told: f"ended {told['processes']} {'process' if told['processes'] == 1 else 'processes'} of a dead manager"),
         _named(events.StopRequested, lambda told: f"stop requested by {told['by']}: saving first"),
         _named(
             events.SandboxOn,
-            lambda told: f"sandbox: commands write in the project only and reach {told['hosts'] or 'no host'}",
+            lambda told: f"sandbox: commands write in the project only and reach {_hosts(told['hosts'])}",
         ),
         _named(
             events.SandboxMissing,
@@ -197,7 +213,7 @@ _PHRASES: Final[Mapping[str, Callable[[Fields], str]]] = dict(
         _named(events.RuleBroken, _rule_broken),
         _named(
             events.FeaturesAppended,
-            lambda told: f"the agent appended {told['count']} features: {told['features']}",
+            lambda told: f"the agent appended {_how_many(told['count'])}: {told['features']}",
         ),
         _named(events.FeaturesChanged, lambda told: f"the feature list was changed meanwhile: {told['changes']}"),
         _named(events.PersonsFilesTouched, _persons_files),

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Final
 
+from lifecycle.cli.chronicle import chronicle
 from lifecycle.diagram.mermaid import render
 from lifecycle.diagram.model import diagram_of
 from lifecycle.diagram.paint import paint
@@ -39,8 +38,8 @@ class PowerCut(BaseException):
 
 
 def night_journal() -> str:
-    """The night's journal as a table of plain text."""
-    return "\n".join(_rows(*_lived()))
+    """What `lifecycle history` prints of the night."""
+    return "\n".join(chronicle(*_lived(), zone=UTC))
 
 
 def night_picture() -> str:
@@ -108,46 +107,3 @@ def _story(clock: FakeClock) -> list[Behaviour]:
 
 def _at(time: str, *, day: int = 5) -> datetime:
     return datetime.fromisoformat(f"2026-01-{day:02}T{time}:00").replace(tzinfo=UTC)
-
-
-_HEAD: Final = ("seq", "time", "transition", "trigger", "session", "features", "cost", "why")
-
-
-def _rows(records: tuple[TransitionRecord, ...], recoveries: tuple[Note, ...]) -> Iterator[str]:
-    rows: list[tuple[str, ...]] = [_HEAD]
-    for record in records:
-        rows.append(_row(record))
-        rows.extend(
-            ("", _time(note.at), f"({note.data['state']} taken up again)", "", "", "", "", "a new manager")
-            for note in recoveries
-            if note.seq == record.seq
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _row(record: TransitionRecord) -> tuple[str, ...]:
-    facts = record.facts
-    session, features = facts.session, facts.features
-    why = ""
-    if facts.stop_reason is not None:
-        why = str(facts.stop_reason)
-    elif facts.outcome is not None and record.dest == "END":
-        why = str(facts.outcome.cause)
-    elif facts.resume_at is not None and record.dest == "CONTINUE":
-        why = f"until {_time(facts.resume_at)}"
-    return (
-        str(record.seq),
-        _time(record.at),
-        f"{record.source} -> {record.dest}",
-        record.trigger,
-        f"{session.number} {session.type}" if session else "",
-        f"{features.passing}/{features.total}" if features and features.total else "",
-        f"${facts.cost_usd:.2f}" if facts.cost_usd else "",
-        why,
-    )
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S")

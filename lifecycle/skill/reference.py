@@ -77,7 +77,7 @@ def _settings() -> str:
         head,
         (
             (
-                *(f"`{each.name}`", _takes(each, types[each.name]), f"`{_plain(each.default)}`"),
+                *(f"`{each.name}`", _takes(each, types[each.name]), f"`{each.shown(each.default)}`"),
                 *(f"`{each.flag}`", f"`{each.variable}`", each.help),
             )
             for each in SETTINGS.values()
@@ -92,7 +92,7 @@ def _takes(setting: Setting, kind: object) -> str:
     return f"{name.lower()}{unit}: {_accepted(setting)}"
 
 
-_UNITS: Final[Mapping[str, str]] = MappingProxyType({"TIME": ", seconds", "USD": ", US dollars"})
+_UNITS: Final[Mapping[str, str]] = MappingProxyType({"DURATION": ", seconds", "USD": ", US dollars"})
 
 
 def _accepted(setting: Setting) -> str:
@@ -102,12 +102,6 @@ def _accepted(setting: Setting) -> str:
         except ValueError as refusal:
             return str(refusal)
     return "any text"
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _states() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import stat
 from dataclasses import dataclass
 from enum import StrEnum
@@ -124,7 +125,8 @@ def ensure_project_dir(project_dir: Path) -> None:
         os.listdir(project_dir)
         os.lstat(project_dir / ".")
     except FileNotFoundError:
-        raise ProjectInvalid(project_dir, "does not exist; create the directory first") from None
+        made = f"`lifecycle init {shlex.quote(str(project_dir))}` makes one ready"
+        raise ProjectInvalid(project_dir, f"does not exist; create the directory first, or {made}") from None
     except NotADirectoryError:
         raise ProjectInvalid(project_dir, "is not a directory") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -176,5 +178,5 @@ def _text(path: Path, content: bytes) -> str:
     if not text.strip():
         raise ProjectInvalid(path, f"the specification is empty; {_ASK}")
     if is_unanswered(text):
-        raise ProjectInvalid(path, "the specification is still the template; say in it what is to be built")
+        raise ProjectInvalid(path, f"the specification is still the template; say in it what is to be built, or {_ASK}")
     return text

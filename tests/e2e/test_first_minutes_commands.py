@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -104,6 +105,10 @@ def test_init_writes_what_a_first_run_needs_and_says_the_next_command(person: Pe
 def test_a_template_that_nobody_filled_in_is_not_built(person: Person) -> None:
     person.lifecycle("init", "app", "--yes")
     refused(person.lifecycle("run", "app", ANTHROPIC_API_KEY="sk-ant-x"), "app_spec.txt", "template")
+    done = person.lifecycle("doctor", "app", ANTHROPIC_API_KEY="sk-ant-x")
+    assert done.returncode == 1
+    assert re.search(r"^MEND +specification +.*template\n +-> .*app/app_spec.txt.*--spec FILE$", done.stdout, re.MULTILINE)
+    assert "1 thing to mend" in done.stdout
 
 
 def test_init_asks_on_a_terminal_until_the_answer_is_accepted(person: Person) -> None:
@@ -135,8 +140,30 @@ def test_init_leaves_what_is_there(person: Person) -> None:
     done = person.lifecycle("init", "app", "--yes", "--spec", "idea.txt", "--max-turns", "9")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("kept") == 2
+    assert "app/lifecycle.toml: valid, 1 setting; max_turns not written" in done.stdout
+    assert "app/app_spec.txt: valid" in done.stdout
+    assert "unused  idea.txt" in done.stdout
     assert (app / "lifecycle.toml").read_text() == "stall_after = 7\n"
     assert (app / "app_spec.txt").read_text() == "Mine.\n"
+
+
+def test_init_says_of_what_is_there_whether_it_is_valid(person: Person) -> None:
+    """And writes nothing beside what is not."""
+    app = person.directory / "app"
+    app.mkdir()
+    (app / "lifecycle.toml").write_text("stall_after = 7\nmax_turn = 3\n")
+    refused(person.lifecycle("init", "app", "--yes"), "app/lifecycle.toml:2", "did you mean 'max_turns'")
+    (app / "lifecycle.toml").write_text("stall_after = 7\n")
+    (app / "feature_list.json").write_text("[\n{]")
+    refused(person.lifecycle("init", "app", "--yes"), "app/feature_list.json:2:2")
+    assert sorted(path.name for path in app.iterdir()) == ["feature_list.json", "lifecycle.toml"]
+    (app / "feature_list.json").write_text('[{"description": "d", "passes": false}]')
+    assert "app/feature_list.json: valid, 0 of 1 pass" in person.lifecycle("init", "app", "--yes").stdout
+    (app / "feature_list.json").unlink()
+    person.lifecycle("init", "app", "--yes")
+    again = person.lifecycle("init", "app", "--yes").stdout
+    assert "app/app_spec.txt: the specification is still the template" in again
+    assert "say what to build in app/app_spec.txt" in again
 
 
 def test_init_says_how_to_give_what_no_projects_file_may_say(person: Person) -> None:

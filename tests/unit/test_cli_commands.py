@@ -122,6 +122,7 @@ def test_every_commands_help_teaches_by_example_and_tells_its_exit_statuses(comm
     assert err == ""
     assert f"lifecycle {command}" in out.partition("Examples:")[2]
     assert "0  " in out.partition("Exit status:")[2]
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_runs_help_has_every_setting_with_its_variable_and_default(say: Say) -> None:
@@ -149,7 +150,8 @@ def test_nothing_asked_is_the_help_on_stderr_and_2(arguments: list[str], say: Sa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["stauts"], "No such command 'stauts'"),
+        (["stauts"], "No such command 'stauts'; did you mean 'status'? See"),
+        (["zzz"], "No such command 'zzz'; see"),
         (["status"], "Missing argument 'DIR'"),
         (["run"], "Missing argument 'DIR'"),
         (["run", ".", "--no-such-flag"], "No such option"),
@@ -199,6 +201,14 @@ def test_detect_tells_init_and_continue(say: Say, project: Path) -> None:
     assert say("detect", project)[1].splitlines()[0] == "CONTINUE"
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "its only feature passes"), (3, "all 3 features pass")])
+def test_detect_says_that_a_project_is_finished(say: Say, project: Path, count: int, words: str) -> None:
+    """The kind of session stays what the contract has: the next one, if there were work, would go on with the list."""
+    (project / "feature_list.json").write_text(json.dumps([{"description": "d", "passes": True}] * count))
+    assert say("detect", project)[1].splitlines()[0] == f"CONTINUE (finished: {words}; nothing to do)"
+    assert json.loads(say("detect", project, "--json")[1])["session_type"] == "continue"
+
+
 def test_detect_refuses_what_is_no_feature_list_and_prints_no_answer(say: Say, project: Path) -> None:
     (project / "feature_list.json").write_text('[{"description": ')
     status, out, err = say("detect", project, "--json")
@@ -222,6 +232,54 @@ def test_a_project_without_a_record_is_new_and_nothing_is_made(say: Say, project
     assert list(project.iterdir()) == []
 
 
+@pytest.mark.parametrize("command", [("status",), ("history",), ("explain",), ("what-if", "--stall-after", "2")])
+def test_without_a_run_every_command_says_so_in_the_same_words(command: tuple[str, ...], say: Say, project: Path) -> None:
+    status, out, err = say(*command, project)
+    assert (status, err) == (0, "")
+    assert f"no run yet; begin one with `lifecycle run {project}`\n" in out
+    nowhere = project / "no where"
+    words = f"does not exist; create the directory first, or `lifecycle init '{nowhere}'` makes one ready"
+    assert say(*command, nowhere) == (2, "", f"lifecycle: {nowhere}: {words}\n")
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> int:
+    """stdout is a terminal of this width."""
+    monkeypatch.setattr("lifecycle.cli.layout.os.isatty", lambda _: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    return 80
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("history",), ("status",), ("config",), ("explain",), ("explain", "6"), ("detect",), ("audit",)),
+        ("what-if", "--max-iterations", "1"),
+    ],
+)
+def test_what_people_read_fits_their_terminal(command: tuple[str, ...], say: Say, project: Path, terminal: int) -> None:
+    """Only a word that is longer than its place sticks out, such as a path: it can be copied whole."""
+    record(project, *a_run())
+    name, *more = command
+    status, out, err = say(name, project, *more)
+    assert (status, err) == (0, "")
+    lines = [line for line in out.splitlines() if not any(len(word) > terminal // 2 for word in line.split())]
+    assert lines
+    assert max(map(len, lines)) <= terminal
+
+
+@pytest.mark.usefixtures("terminal")
+def test_history_on_a_narrow_terminal_has_the_day_once_and_the_reason_with_its_trigger(say: Say, project: Path) -> None:
+    record(project, *a_run())
+    _, out, _ = say("history", project)
+    head, run, day, *rows = out.splitlines()
+    assert head.split() == ["seq", "time", "transition", "trigger", "session", "pass", "cost"]
+    assert (run, len(day)) == (f"run {RUN_ID}", len("2023-11-14"))
+    assert [row.split()[0] for row in rows if not row.startswith(" ")] == ["1", "2", "3", "4", "5", "6"]
+    assert rows[-2].endswith("CONTINUE -> SHUTDOWN  stop_requested:        1 init   3/8   $0.25")
+    assert rows[-1].strip() == "interrupted"
+
+
 def test_status_tells_what_the_record_says(say: Say, project: Path) -> None:
     record(project, *a_run()[:5])
     _, out, _ = say("status", project, "--json")
@@ -233,7 +291,7 @@ def test_status_tells_what_the_record_says(say: Say, project: Path) -> None:
     assert told["owner"] is None
     _, out, _ = say("status", project)
     assert "3 of 8 pass" in out
-    assert "none runs" in out
+    assert f"none runs; `lifecycle run {project}` goes on from here" in out
 
 
 def test_status_names_a_running_session_and_its_owner(say: Say, project: Path) -> None:
@@ -311,9 +369,25 @@ def test_history_is_one_line_a_transition_oldest_first(say: Say, project: Path) 
     assert lines[0]["at"] == "2023-11-14T22:13:20.000Z"
     assert lines[5]["facts"]["stop_reason"] == "interrupted"
     table = say("history", project)[1].splitlines()
-    assert len(table) == 8
+    assert len(table) == 9
     assert table[0].startswith("seq")
     assert table[1] == f"run {RUN_ID}"
+
+
+def test_history_tells_people_where_a_new_manager_took_up_what_another_died_in(say: Say, project: Path) -> None:
+    """The contract's lines are transitions alone."""
+    record(project, *a_run())
+
+    async def note() -> None:
+        journal = await SqliteJournal.open(state_of(project) / JOURNAL_NAME)
+        await journal.note(Note(NoteKind.RECOVERED, at=AT + 60, data={"state": "RUN"}, run_id=RUN_ID, seq=3))
+        await journal.close()
+
+    asyncio.run(note())
+    table = say("history", project)[1].splitlines()
+    assert table[6].split(maxsplit=1)[1].split("  ")[0] == "(RUN taken up again)"
+    assert table[6].endswith("a new manager")
+    assert len(say("history", project, "--json")[1].splitlines()) == 6
 
 
 @pytest.mark.parametrize("command", ["status", "history", "stop"])

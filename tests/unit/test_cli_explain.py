@@ -134,7 +134,18 @@ def test_what_cannot_be_told_is_refused(project: Path, tmp_path: Path, capsys) -
     assert str(tmp_path / "nowhere") in refused(capsys, "explain", str(tmp_path / "nowhere"))
     fresh = tmp_path / "fresh"
     fresh.mkdir()
-    assert "there is no run yet" in refused(capsys, "explain", str(fresh), "--state-dir", str(tmp_path / "other"))
+    elsewhere = ("--state-dir", str(tmp_path / "other"))
+    assert "there is no transition 1; there is no run yet" in refused(capsys, "explain", str(fresh), "1", *elsewhere)
+
+
+def test_before_the_first_run_that_is_the_answer_with_every_field_there(project: Path, tmp_path: Path, capsys) -> None:
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    elsewhere = ("--state-dir", str(tmp_path / "other"))
+    assert "no run yet" in said(capsys, "explain", str(fresh), *elsewhere)
+    document = told(capsys, "explain", str(fresh), *elsewhere)
+    assert document.keys() == told(capsys, "explain", str(project)).keys()
+    assert not any(document.values())
 
 
 # --- what-if -------------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ import pytest
 from lifecycle.config import (
     SETTINGS,
     Config,
+    duration,
+    duration_words,
     from_environment,
     from_file,
     from_flags,
@@ -90,6 +92,42 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one(tmp_path: Path) -
     (tmp_path / "lifecycle.toml").write_text("max_turn = 3\n")
     with pytest.raises(ConfigurationError, match=r"lifecycle\.toml.*did you mean 'max_turns'"):
         from_file(tmp_path / "lifecycle.toml", must_exist=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "words"),
+    [
+        ('model = "x"\n\nmax_turns = "many"\n', ":3, key 'max_turns'", "give a whole number from 1 up"),
+        ('note = 1\nmodel = "x"\n', ":1: 'note' is no setting", "lists them all"),
+        ('model = "x"\n"max-turns" = 3\n', ":2: 'max-turns' is no setting", "did you mean 'max_turns'"),
+        ("[limits]\nmax_turns = 3\n", ":1: 'limits' is no setting", "settings stand at the top"),
+        ('model = "x"\n[guard]\nalow = []\n', ":2, table [guard]: unknown key 'alow'", "allow"),
+        ('model = """\nmax_turns = 0\n"""\nmax_turns = 0\n', ":4, key 'max_turns'", "from 1 up"),
+        ('model = "x"\nmax_turns = = 3\n', "it is not valid TOML", "line 2"),
+        ('state_dir = "/tmp"\n', ":1, key 'state_dir'", "--state-dir"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_told_with_its_line(tmp_path: Path, content: str, place: str, words: str) -> None:
+    """A text that only looks like a key is passed over."""
+    (tmp_path / "lifecycle.toml").write_text(content)
+    with pytest.raises(ConfigurationError) as caught:
+        from_file(tmp_path / "lifecycle.toml", must_exist=False)
+    assert place in str(caught.value)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-3m", "", "1e308d", [1], True])
+@pytest.mark.parametrize("name", [each.name for each in SETTINGS.values() if each.metavar == "DURATION"])
+def test_every_duration_is_refused_in_the_same_words(name: str, given: object) -> None:
+    if (name, given) == ("continue_delay", "0"):
+        return  # the one duration that may be nothing
+    with pytest.raises(ConfigurationError, match="give a duration .*: 90m, 8h, 2d, or a number of seconds"):
+        from_host({name: given})
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 3.0, 90.0, 600.0, 5400.0, 28800.0, 86400.0, 172801.0])
+def test_a_duration_in_words_is_accepted_as_the_same(seconds: float) -> None:
+    assert duration(duration_words(seconds)) == seconds
 
 
 def test_variables_that_only_share_the_prefix_are_not_ours() -> None:

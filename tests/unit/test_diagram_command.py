@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import stat
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from lifecycle import SessionManager
 from lifecycle.cli.main import main
+from lifecycle.diagram.__main__ import main as draw_all
 from lifecycle.diagram.documents import pictures
 from lifecycle.testing.fakes import FakeAgent, FakeChance, FakeClock, FakePrompts, FakeWorkspace
 
@@ -162,7 +165,39 @@ def test_a_png_needs_its_extra_and_says_so(say, monkeypatch) -> None:
     monkeypatch.setattr("lifecycle.diagram.png.find_spec", lambda name: None)
     status, out, err = say("--format", "png")
     assert (status, out) == (2, "")
-    assert "autonomous-session-manager[diagram]" in err
+    install = shlex.split(err.partition("install it with: ")[2])
+    assert install[:4] == [sys.executable, "-m", "pip", "install"]
+    assert sorted(install[4:]) == sorted(needed_by_the_extra())
+    assert say("-o", "night.png") == (2, "", err)
+
+
+def needed_by_the_extra() -> list[str]:
+    pyproject = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    needed: list[str] = pyproject["project"]["optional-dependencies"]["diagram"]
+    return needed
+
+
+def test_drawing_the_repositorys_pictures_needs_the_extra_and_says_so(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("lifecycle.diagram.png.find_spec", lambda name: None)
+    assert draw_all(["--check"]) == 2
+    assert "-m pip install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("diagram",), ("verify", "--quick")])
+def test_a_name_that_ends_in_what_nobody_draws_is_wrong_use(command, capsys, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, "-o", "x.jpg"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert all(ending in told.err for ending in (".svg", ".png", ".mmd", ".dot", ".md", ".txt"))
+    assert not (tmp_path / "x.jpg").exists()
+
+
+def test_whoever_names_the_format_names_the_file_as_they_like(say, tmp_path) -> None:
+    assert say("--format", "svg", "-o", "night.xml") == (0, "", "")
+    assert (tmp_path / "night.xml").read_bytes() == pictures(has_png=False)["lifecycle.svg"]
+    assert say("-o", "night") == (0, "", "")
+    assert (tmp_path / "night").read_bytes() == pictures(has_png=False)["lifecycle.txt"]
 
 
 def test_a_png_is_no_text(say, tmp_path) -> None:
