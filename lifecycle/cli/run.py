@@ -92,7 +92,7 @@ def run(  # noqa: D103  # its docstring is the help above
             observers=[log],
             **given.values,
         )
-        _ensure_credentials(project_dir, config_file, given, has_spec=spec is not None)
+        _refuse_early(project_dir, config_file, given, has_spec=spec is not None)
         return asyncio.run(drive(manager, log))
 
     def answer(result: RunResult, status: int) -> None:
@@ -104,22 +104,28 @@ def run(  # noqa: D103  # its docstring is the help above
     return conclude(log_format, log_level, work, answer)
 
 
-def _ensure_credentials(project_dir: Path, config_file: Path | None, given: Layer, *, has_spec: bool) -> None:
-    """Refuse early and in words what would otherwise fail in the first session.
+def _refuse_early(project_dir: Path, config_file: Path | None, given: Layer, *, has_spec: bool) -> None:
+    """Refuse before anything is made what a first session would be refused for, or would fail with.
 
     Wrong settings and a project that cannot be worked on are the plainer faults, and a finished one needs nobody to
     log in.
 
     Raises:
         ConfigurationError: the agent has nothing to log in with, or a setting is not accepted.
-        ProjectInvalid, FeatureListInvalid: the project cannot be worked on either.
+        ProjectInvalid, FeatureListInvalid: the project cannot be worked on.
     """
     from lifecycle.agent.credentials import CREDENTIAL_VARIABLES, has_credentials
     from lifecycle.cli.config import effective
+    from lifecycle.cli.record import locate
     from lifecycle.errors import ConfigurationError
+    from lifecycle.journal.location import has_journal
     from lifecycle.workspace.feature_list import read_feature_list
     from lifecycle.workspace.spec import ensure_workable
 
+    asked = given.values.get("state_dir")
+    state_dir = locate(project_dir, state_dir=None if asked is None else str(asked), config_file=config_file)
+    if not has_journal(state_dir):
+        ensure_workable(project_dir, has_spec=has_spec)
     if has_credentials(os.environ):
         return
     asyncio.run(effective(project_dir, config_file, given))

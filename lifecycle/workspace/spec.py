@@ -148,10 +148,8 @@ def ensure_workable(project_dir: Path, has_spec: bool) -> None:
         FeatureListInvalid: there is a list, and it cannot be read.
     """
     ensure_project_dir(project_dir)
-    if has_spec:
-        return
     features = read_feature_list(project_dir)
-    if features is not None and features.total > 0:
+    if has_spec or (features is not None and features.total > 0):
         return
     path = project_dir / SPEC_NAME
     try:

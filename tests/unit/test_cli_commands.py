@@ -573,6 +573,23 @@ def test_run_without_anything_to_build_says_what_to_give(say: Say, project: Path
         assert (status, out) == (2, "")
         assert "--spec FILE" in err
         assert list(project.iterdir()) == []
+        assert not state_of(project).parent.exists()
+
+
+@pytest.mark.parametrize("flags", [(), ("--spec", "idea.txt")])
+def test_run_refuses_a_list_that_cannot_be_read_before_anything_is_made(
+    flags: tuple[str, ...], say: Say, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "not-used")
+    monkeypatch.chdir(project.parent)
+    Path("idea.txt").write_text("another program")
+    (project / "app_spec.txt").write_text("a program")
+    (project / "feature_list.json").write_text("{}")
+    status, out, err = say("run", project, *flags)
+    assert (status, out) == (2, "")
+    assert "feature_list.json:1:1: expected a list" in err
+    assert not state_of(project).parent.exists()
+    assert (project / "app_spec.txt").read_text() == "a program"
 
 
 def test_a_finished_project_needs_no_agent_and_nobody_to_log_in(say: Say, project: Path) -> None:
