@@ -13,13 +13,13 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from lifecycle.agent.canary import Proof, prove_gate
+from lifecycle.agent.canary import prove_gate
 from lifecycle.agent.cli_path import find_cli
 from lifecycle.agent.evidence import Cut, Evidence
 from lifecycle.agent.faults import classify, is_id_taken, is_unknown_conversation
@@ -28,10 +28,11 @@ from lifecycle.agent.leash_control import find_leash, kill, wait_gone, write_wra
 from lifecycle.agent.leftovers import reap_leftovers
 from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.prompt_library import PromptLibrary
+from lifecycle.agent.proofs import Proof, gate_proof, sandbox_proof
 from lifecycle.agent.protection import nothing_protected
 from lifecycle.agent.rules import TOOLS, Rule, ToolCall, Verdict, files_inside, only_tools
 from lifecycle.agent.sandbox import Sandbox
-from lifecycle.agent.sandbox_proof import SandboxProof, prove_sandbox
+from lifecycle.agent.sandbox_proof import prove_sandbox
 from lifecycle.agent.session import AgentProcess
 from lifecycle.agent.shell import agent_shell
 from lifecycle.agent.summary import summary
@@ -48,6 +49,9 @@ from states.outcomes import OUTCOMES
 from states.vocabulary import Cause, SessionId
 
 __all__ = ["SdkAgent"]
+
+Recording = Callable[[ToolCall, Verdict], None]
+Prove = Callable[[AgentSettings, Path, StopFlag, Recording], Awaitable[Evidence | None]]
 
 
 class SdkAgent:
@@ -195,32 +199,24 @@ class SdkAgent:
         async with agent_shell(*arguments) as shell:
             yield replace(settings, env={**settings.env, **shell})
 
-    async def _prove(
-        self, cli_path: Path, stop: StopFlag, record: Callable[[ToolCall, Verdict], None]
-    ) -> Evidence | None:
+    async def _prove(self, cli_path: Path, stop: StopFlag, record: Recording) -> Evidence | None:
         """Make sure that the gate holds with this program; None when it does."""
-        proof = Proof.wanted(cli_path)
-        place = self._settings.proof_dir or self._directory()
-        if proof in self._proven or proof.is_kept(place):
-            return None
-        broken = await prove_gate(self._settings, cli_path, stop, record)
-        if broken is None:
-            self._proven.add(proof)
-            proof.keep(place)
-        return broken
+        return await self._proof(gate_proof(cli_path), prove_gate, cli_path, stop, record)
 
-    async def _prove_sandbox(
-        self, cli_path: Path, stop: StopFlag, record: Callable[[ToolCall, Verdict], None]
-    ) -> Evidence | None:
+    async def _prove_sandbox(self, cli_path: Path, stop: StopFlag, record: Recording) -> Evidence | None:
         """Make sure that commands run within the walls, where there are any; None when they do."""
         if self._settings.confinement is None:
             return None
-        proof = SandboxProof.wanted(cli_path)
+        return await self._proof(sandbox_proof(cli_path), prove_sandbox, cli_path, stop, record)
+
+    async def _proof(self, proof: Proof, prove: Prove, cli_path: Path, stop: StopFlag, record: Recording) -> Evidence | None:
+        """None when it was proven before, or is now."""
         place = self._settings.proof_dir or self._directory()
-        if proof.is_kept(place):
+        if proof in self._proven or proof.is_kept(place):
             return None
-        broken = await prove_sandbox(self._settings, cli_path, stop, record)
+        broken = await prove(self._settings, cli_path, stop, record)
         if broken is None:
+            self._proven.add(proof)
             proof.keep(place)
         return broken
 
@@ -247,7 +243,7 @@ class SdkAgent:
             record=self._recorder(task, redact),
         )
 
-    def _recorder(self, task: AgentTask, redact: Callable[[str], str]) -> Callable[[ToolCall, Verdict], None]:
+    def _recorder(self, task: AgentTask, redact: Callable[[str], str]) -> Recording:
         """What puts the gate's decisions on this task's record."""
         append = self._audit or AuditLog(self._directory() / AUDIT_NAME, redact=redact).append
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from lifecycle.agent.canary import Proof, prove_gate
+from lifecycle.agent.canary import prove_gate
 from lifecycle.agent.cli_path import find_cli
 from lifecycle.agent.options import AgentSettings
+from lifecycle.agent.proofs import gate_proof
 from lifecycle.agent.rules import ALLOWED, ToolCall, Verdict
 from lifecycle.events import ToolDenied
 from lifecycle.offline import ModelServer, ToolUse
@@ -113,7 +114,7 @@ async def test_a_session_with_a_cli_that_does_not_ask_is_cut_off(agent_lab: Any,
     """Also with a proof at hand: the program could have changed its mind."""
     state_dir = agent_lab.root / "state"
     state_dir.mkdir()
-    Proof.wanted(deaf_cli).keep(state_dir)
+    gate_proof(deaf_cli).keep(state_dir)
     scenario = steps(ToolUse("Bash", {"command": "sleep 0.3; touch done"}))
     outcome, leg = await agent_lab.run(scenario, cli_path=deaf_cli, state_dir=state_dir)
     assert outcome.cause is Cause.GATE
