@@ -715,8 +715,8 @@ def test_audit_tells_what_was_asked_and_what_was_refused_and_status_counts_it(sa
     made = {"run_id": RUN_ID, "session_id": SESSION_ID}
     log.append(Decision(AT, "Bash", {"command": "npm\ttest"}, True, "allowed", **made))
     log.append(Decision(AT + 1, "Write", {"file_path": "/etc/x"}, False, "files.outside", "it is outside", **made))
-    log.append(Decision(AT + 2, "Bash", {"command": "rm x"}, False, "gate.canary", "a test"))
-    log.append(Decision(AT + 3, "Bash", {"command": "rm y"}, False, "sandbox.canary", "a test", **made))
+    log.append(Decision(AT + 2, "Bash", {"command": "rm y"}, False, "sandbox.canary", "a test", **made))
+    log.append(Decision(AT + 3, "Bash", {"command": "rm x"}, False, "gate.canary", "a test"))
     with log.path.open("ab") as file:
         file.write(b'{"at":')
 
