@@ -17,10 +17,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lifecycle.agent.canary import prove_gate
 from lifecycle.agent.cli_path import find_cli
+from lifecycle.agent.command_rule import command_fence
 from lifecycle.agent.evidence import Cut, Evidence
 from lifecycle.agent.faults import classify, is_id_taken, is_unknown_conversation
 from lifecycle.agent.gate import Gate
@@ -31,7 +32,7 @@ from lifecycle.agent.prompt_library import PromptLibrary
 from lifecycle.agent.proofs import Proof, gate_proof, sandbox_proof
 from lifecycle.agent.protection import nothing_protected
 from lifecycle.agent.rules import TOOLS, Rule, ToolCall, Verdict, files_inside, only_tools
-from lifecycle.agent.sandbox import Sandbox
+from lifecycle.agent.sandbox import Sandbox, SandboxMode
 from lifecycle.agent.sandbox_proof import prove_sandbox
 from lifecycle.agent.session import AgentProcess
 from lifecycle.agent.shell import agent_shell
@@ -48,6 +49,9 @@ from states.facts import Outcome
 from states.outcomes import OUTCOMES
 from states.vocabulary import Cause, SessionId
 
+if TYPE_CHECKING:
+    from lifecycle.guard import Profile
+
 __all__ = ["SdkAgent"]
 
 Recording = Callable[[ToolCall, Verdict], None]
@@ -63,15 +67,21 @@ class SdkAgent:
         project_dir: Path,
         *,
         prompts: PromptLibrary | None = None,
+        profile: str | Profile = "standard",
         rules: Sequence[Rule] = (),
         audit: AuditSink | None = None,
         now: Callable[[], float] = time.time,  # noqa: TID251  # unless the host has another clock
     ) -> None:
         """Args:
         prompts: where the prompt of a resumption comes from.
+        profile: the command policy: the name of a built-in profile, or one of your own making. "none" must be said for
+             Bash to be judged by nobody but the CLI.
         rules: further rules that must allow a tool call, after those that hold it to our tools and the project.
         audit: keeps every decision of the gate, or raises; None takes `audit.jsonl` in the settings' `state_dir`.
         now: the wall clock, for deadlines and events.
+
+        Raises:
+            ConfigurationError: no profile has that name.
         """
         self._settings = settings
         self._project_dir = project_dir.absolute()
@@ -81,6 +91,7 @@ class SdkAgent:
             ours,
             files_inside(self._project_dir),
             nothing_protected(self._project_dir, protection(claude_md=settings.protect_claude_md)),
+            *command_fence(profile, self._project_dir, protect_claude_md=settings.protect_claude_md),
             *rules,
         )
         self._audit = audit
@@ -90,8 +101,15 @@ class SdkAgent:
 
     @property
     def sandbox(self) -> Sandbox | None:
-        """What was decided about it, for the record."""
-        return self._settings.sandbox
+        """What stands around its commands, for the record: walls that it really makes, or why it makes none.
+
+        None where it makes none and nobody has said why.
+        """
+        decided, walls = self._settings.sandbox, self._settings.confinement
+        is_on = decided is not None and decided.is_on
+        if walls is None:
+            return None if is_on else decided
+        return decided if is_on else Sandbox(SandboxMode.AUTO, hosts=",".join(walls.hosts))
 
     async def run(self, task: AgentTask, log: SessionLog, stop: StopFlag) -> Outcome:
         """Work on the task until its turn is over, however that ends. See the port.
