@@ -6,14 +6,12 @@ Owns the way from a tool call to the policy. What is accepted is `lifecycle.guar
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lifecycle.agent.rules import ALLOWED, Rule, ToolCall, Verdict
 from lifecycle.errors import ConfigurationError
+from lifecycle.guard.profiles import PROFILES, Profile
 from lifecycle.guard.protected import protection
-
-if TYPE_CHECKING:
-    from lifecycle.guard import Profile
 
 __all__ = ["UNFENCED", "command_fence", "commands_by"]
 
@@ -35,8 +33,6 @@ def command_fence(profile: str | Profile, project_dir: Path, *, protect_claude_m
     if profile == UNFENCED:
         return ()
     if isinstance(profile, str):
-        from lifecycle.guard.profiles import PROFILES
-
         if profile not in PROFILES:
             names = f"{', '.join(PROFILES)} and {UNFENCED} are accepted"
             raise ConfigurationError("profile", f"{profile!r} is unknown; {names}")

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from lifecycle.agent.canary import prove_gate
 from lifecycle.agent.cli_path import find_cli
@@ -41,6 +41,7 @@ from lifecycle.errors import AgentFailed
 from lifecycle.events import HostRefused, ToolDenied, ToolStarted
 from lifecycle.guard.audit import AUDIT_NAME, AuditLog
 from lifecycle.guard.decisions import AuditSink, Decision
+from lifecycle.guard.profiles import DEFAULT_PROFILE, Profile
 from lifecycle.guard.protected import protection
 from lifecycle.ports import AgentTask, SessionLog, StopFlag
 from lifecycle.processes import ProcessIdentity
@@ -48,9 +49,6 @@ from lifecycle.redaction import Redactor, one_line, secrets_in
 from states.facts import Outcome
 from states.outcomes import OUTCOMES
 from states.vocabulary import Cause, SessionId
-
-if TYPE_CHECKING:
-    from lifecycle.guard import Profile
 
 __all__ = ["SdkAgent"]
 
@@ -67,7 +65,7 @@ class SdkAgent:
         project_dir: Path,
         *,
         prompts: PromptLibrary | None = None,
-        profile: str | Profile = "standard",
+        profile: str | Profile = DEFAULT_PROFILE,
         rules: Sequence[Rule] = (),
         audit: AuditSink | None = None,
         now: Callable[[], float] = time.time,  # noqa: TID251  # unless the host has another clock
