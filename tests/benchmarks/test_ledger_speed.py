@@ -40,7 +40,7 @@ LISTS = {
     "nested deeply": (FRONT + b'"passes": true, "x": ' + b"[" * 50_000, "malformed"),
     "no text": (TEXT[:-20] + b"\xff" + TEXT[-20:], "malformed"),
 }
-RATIO_MAX = 12.0
+RATIO_MAX = 14.0
 
 
 @pytest.mark.alone
@@ -64,7 +64,7 @@ def test_ten_thousand_features_are_put_right_at_a_small_multiple_of_parsing_them
 def _fastest_s(*works: Callable[[], object]) -> list[float]:
     """The fastest of several runs of each, in turns: what disturbs one of them disturbs the other."""
     times: list[list[float]] = [[] for _ in works]
-    for _ in range(3):
+    for _ in range(5):
         for work, taken in zip(works, times, strict=True):
             begin = time.thread_time()
             work()
