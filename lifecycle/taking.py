@@ -5,13 +5,12 @@ Nothing is touched before the lock is ours, and nothing runs before what a dead 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle.agent.sandbox import Sandbox, Sandboxed, choose_sandbox
+from lifecycle.agent.sandbox import Sandbox
 from lifecycle.config import FILE_NAME, Config, Layer, from_file, layer, resolve
 from lifecycle.driver import Driver
 from lifecycle.errors import ConfigurationError
@@ -41,6 +40,7 @@ from lifecycle.runtime.local import (
     local_verifier,
     local_workspace,
 )
+from lifecycle.walls import Wish, decide
 from lifecycle.work.context import Work, emit
 from lifecycle.workspace.spec import ensure_project_dir
 from states.definition import Definition
@@ -108,7 +108,7 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
     Raises:
         ProjectInvalid: the directory is none.
         ConfigurationError: the configuration file is wrong, and no run goes on that began without its fault; or the
-            sandbox is required, and there can be none.
+            sandbox is required, and there can be none, or the host's agent does not say that it has one.
         ProjectBusy: another manager has it; nothing was touched.
         JournalUnavailable, JournalCorrupt, JournalForeign: the record cannot be used.
     """
@@ -117,7 +117,7 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
     state_dir = _state_dir(request, written)
     if error is not None and not (state_dir / JOURNAL_NAME).exists():
         raise error
-    sandbox = await _sandbox(request, written, None)
+    walls = await decide(_wish(request, written))
     closing.enter_context(acquire(state_dir, request.project_dir))
     journal = await _open_journal(request, state_dir, closing)
     journalled = None if request.config_file else await file_as_journalled(journal)
@@ -125,8 +125,8 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
         raise error
     file = journalled or written
     config = resolve(request.given, request.from_environment, file)
-    sandbox = await _sandbox(request, file, sandbox)
-    ports = _bind(request, journal, state_dir, config, sandbox)
+    walls = await decide(_wish(request, file), walls)
+    ports = _bind(request, journal, state_dir, config, walls.ours)
     driver = Driver(
         ports,
         limits=config.limits,
@@ -136,7 +136,7 @@ async def take(request: Request, closing: AsyncExitStack) -> Taken:
         definition=request.definition,
     )
     await driver.load()
-    taken = Taken(state_dir, config.limits, file, ports, driver, sandbox)
+    taken = Taken(state_dir, config.limits, file, ports, driver, walls.agent)
     await _reap(taken)
     if journalled is not None:
         _tell_difference(taken, written)
@@ -158,6 +158,12 @@ def _state_dir(request: Request, file: Layer) -> Path:
     return state_directory(request.project_dir, asked, state_environment(request.environment))
 
 
+def _wish(request: Request, file: Layer) -> Wish:
+    layers = (request.given, request.from_environment, file)
+    source = next((each.sources["sandbox"] for each in layers if "sandbox" in each.sources), "sandbox")
+    return Wish(request.project_dir, resolve(*layers), source, request.agent, request.verifier)
+
+
 async def _open_journal(request: Request, state_dir: Path, closing: AsyncExitStack) -> Journal:
     if request.journal is not None:
         return request.journal
@@ -177,19 +183,6 @@ async def file_as_journalled(journal: Journal) -> Layer | None:
     for note in reversed(await journal.notes(kind=NoteKind.STARTED, run_id=last.run_id)):
         return layer(note.data["file"], lambda setting: f"the journal, {setting.name!r}", place="the journal")
     return None
-
-
-async def _sandbox(request: Request, file: Layer, decided: Sandbox | None) -> Sandbox | None:
-    """What this start does about the sandbox; once it is decided, only another mode is a reason to decide anew."""
-    if request.agent is not None:
-        return request.agent.sandbox if isinstance(request.agent, Sandboxed) else None
-    layers = (request.given, request.from_environment, file)
-    config = resolve(*layers)
-    source = next((each.sources["sandbox"] for each in layers if "sandbox" in each.sources), "sandbox")
-    hosts = config.sandbox_hosts or ""
-    if decided is not None and decided.mode == config.sandbox:
-        return replace(decided, hosts=hosts if decided.is_on else "")
-    return await asyncio.to_thread(choose_sandbox, config.sandbox, request.project_dir, hosts=hosts, source=source)
 
 
 def _bind(request: Request, journal: Journal, state_dir: Path, config: Config, sandbox: Sandbox | None) -> Ports:

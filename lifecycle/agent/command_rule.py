@@ -6,14 +6,38 @@ Owns the way from a tool call to the policy. What is accepted is `lifecycle.guar
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from lifecycle.agent.rules import ALLOWED, Rule, ToolCall, Verdict
+from lifecycle.errors import ConfigurationError
+from lifecycle.guard.profiles import PROFILES, Profile
+from lifecycle.guard.protected import protection
 
-if TYPE_CHECKING:
-    from lifecycle.guard import Profile
+__all__ = ["UNFENCED", "command_fence", "commands_by"]
 
-__all__ = ["commands_by"]
+UNFENCED: Final = "none"
+"""What must be said for commands to be judged by nobody."""
+
+
+def command_fence(profile: str | Profile, project_dir: Path, *, protect_claude_md: bool) -> tuple[Rule, ...]:
+    """The rules that a profile makes: one, or none for "none".
+
+    Args:
+        profile: a profile as it is; or the name of a built-in one, which then protects what the file tools may not
+            write either.
+        protect_claude_md: whether that is so for CLAUDE.md.
+
+    Raises:
+        ConfigurationError: no profile has that name.
+    """
+    if profile == UNFENCED:
+        return ()
+    if isinstance(profile, str):
+        if profile not in PROFILES:
+            names = f"{', '.join(PROFILES)} and {UNFENCED} are accepted"
+            raise ConfigurationError("profile", f"{profile!r} is unknown; {names}")
+        profile = PROFILES[profile].with_protection(protection(claude_md=protect_claude_md))
+    return (commands_by(profile, project_dir),)
 
 
 def commands_by(profile: str | Profile, project_dir: Path) -> Rule:

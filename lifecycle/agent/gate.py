@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from lifecycle.agent.on_record import DecisionRecord
 from lifecycle.agent.rules import ALLOWED, Rule, ToolCall, Verdict
 
 __all__ = ["HOOK_TIMEOUT_S", "Gate"]
@@ -22,7 +23,6 @@ HOOK_TIMEOUT_S: Final = 30.0
 """The CLI refuses a call whose hook takes longer; the gate's own bound is shorter, so that it can say why."""
 
 _JUDGE_TIMEOUT_S: Final = 20.0
-_RECORD_TIMEOUT_S: Final = 5.0
 
 HookOutput = dict[str, Any]
 
@@ -50,13 +50,14 @@ class Gate:
         on_denied: told of each call that is refused, with the reason.
         on_finished: asked when a tool's work is done and no other runs; what it returns is told to the agent
              beside the tool's result.
-        record: keeps each decision, in a thread, before it takes effect; if it raises, the call is refused.
+        record: keeps each decision, in a thread, before it takes effect; if it raises or takes too long, the call is
+             refused, and it is asked to keep that as well.
         """
         self._rules = tuple(rules)
         self._on_allowed = on_allowed
         self._on_denied = on_denied
         self._on_finished = on_finished
-        self._record = record
+        self._record = DecisionRecord(record)
         self._seen: set[str] = set()
         self.prompt_seen = False
         self.running: dict[str, float] = {}
@@ -126,8 +127,7 @@ class Gate:
     async def _recorded(self, call: ToolCall, verdict: Verdict) -> Verdict:
         """The verdict, once it is on record; a refusal where it cannot be."""
         try:
-            async with asyncio.timeout(_RECORD_TIMEOUT_S):
-                await asyncio.to_thread(self._record, call, verdict)
+            await self._record.put(call, verdict)
         except Exception as error:  # noqa: BLE001  # a full disk, or a host's code: what is not on record does not run
             problem = f"this decision could not be written to the audit log ({error or type(error).__name__})"
             reason = f"{problem}, so nothing may run; a person must mend that, and the same call is accepted again"

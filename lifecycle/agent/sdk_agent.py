@@ -13,14 +13,15 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from lifecycle.agent.canary import Proof, prove_gate
+from lifecycle.agent.canary import prove_gate
 from lifecycle.agent.cli_path import find_cli
+from lifecycle.agent.command_rule import command_fence
 from lifecycle.agent.evidence import Cut, Evidence
 from lifecycle.agent.faults import classify, is_id_taken, is_unknown_conversation
 from lifecycle.agent.gate import Gate
@@ -28,10 +29,11 @@ from lifecycle.agent.leash_control import find_leash, kill, wait_gone, write_wra
 from lifecycle.agent.leftovers import reap_leftovers
 from lifecycle.agent.options import AgentSettings, Errand
 from lifecycle.agent.prompt_library import PromptLibrary
+from lifecycle.agent.proofs import Proof, gate_proof, sandbox_proof
 from lifecycle.agent.protection import nothing_protected
 from lifecycle.agent.rules import TOOLS, Rule, ToolCall, Verdict, files_inside, only_tools
-from lifecycle.agent.sandbox import Sandbox
-from lifecycle.agent.sandbox_proof import SandboxProof, prove_sandbox
+from lifecycle.agent.sandbox import Sandbox, SandboxMode
+from lifecycle.agent.sandbox_proof import prove_sandbox
 from lifecycle.agent.session import AgentProcess
 from lifecycle.agent.shell import agent_shell
 from lifecycle.agent.summary import summary
@@ -39,6 +41,7 @@ from lifecycle.errors import AgentFailed
 from lifecycle.events import HostRefused, ToolDenied, ToolStarted
 from lifecycle.guard.audit import AUDIT_NAME, AuditLog
 from lifecycle.guard.decisions import AuditSink, Decision
+from lifecycle.guard.profiles import DEFAULT_PROFILE, Profile
 from lifecycle.guard.protected import protection
 from lifecycle.ports import AgentTask, SessionLog, StopFlag
 from lifecycle.processes import ProcessIdentity
@@ -48,6 +51,9 @@ from states.outcomes import OUTCOMES
 from states.vocabulary import Cause, SessionId
 
 __all__ = ["SdkAgent"]
+
+Recording = Callable[[ToolCall, Verdict], None]
+Prove = Callable[[AgentSettings, Path, StopFlag, Recording], Awaitable[Evidence | None]]
 
 
 class SdkAgent:
@@ -59,15 +65,21 @@ class SdkAgent:
         project_dir: Path,
         *,
         prompts: PromptLibrary | None = None,
+        profile: str | Profile = DEFAULT_PROFILE,
         rules: Sequence[Rule] = (),
         audit: AuditSink | None = None,
         now: Callable[[], float] = time.time,  # noqa: TID251  # unless the host has another clock
     ) -> None:
         """Args:
         prompts: where the prompt of a resumption comes from.
+        profile: the command policy: the name of a built-in profile, or one of your own making. "none" must be said for
+             Bash to be judged by nobody but the CLI.
         rules: further rules that must allow a tool call, after those that hold it to our tools and the project.
         audit: keeps every decision of the gate, or raises; None takes `audit.jsonl` in the settings' `state_dir`.
         now: the wall clock, for deadlines and events.
+
+        Raises:
+            ConfigurationError: no profile has that name.
         """
         self._settings = settings
         self._project_dir = project_dir.absolute()
@@ -77,6 +89,7 @@ class SdkAgent:
             ours,
             files_inside(self._project_dir),
             nothing_protected(self._project_dir, protection(claude_md=settings.protect_claude_md)),
+            *command_fence(profile, self._project_dir, protect_claude_md=settings.protect_claude_md),
             *rules,
         )
         self._audit = audit
@@ -86,8 +99,15 @@ class SdkAgent:
 
     @property
     def sandbox(self) -> Sandbox | None:
-        """What was decided about it, for the record."""
-        return self._settings.sandbox
+        """What stands around its commands, for the record: walls that it really makes, or why it makes none.
+
+        None where it makes none and nobody has said why.
+        """
+        decided, walls = self._settings.sandbox, self._settings.confinement
+        is_on = decided is not None and decided.is_on
+        if walls is None:
+            return None if is_on else decided
+        return decided if is_on else Sandbox(SandboxMode.AUTO, hosts=",".join(walls.hosts))
 
     async def run(self, task: AgentTask, log: SessionLog, stop: StopFlag) -> Outcome:
         """Work on the task until its turn is over, however that ends. See the port.
@@ -195,32 +215,24 @@ class SdkAgent:
         async with agent_shell(*arguments) as shell:
             yield replace(settings, env={**settings.env, **shell})
 
-    async def _prove(
-        self, cli_path: Path, stop: StopFlag, record: Callable[[ToolCall, Verdict], None]
-    ) -> Evidence | None:
+    async def _prove(self, cli_path: Path, stop: StopFlag, record: Recording) -> Evidence | None:
         """Make sure that the gate holds with this program; None when it does."""
-        proof = Proof.wanted(cli_path)
-        place = self._settings.proof_dir or self._directory()
-        if proof in self._proven or proof.is_kept(place):
-            return None
-        broken = await prove_gate(self._settings, cli_path, stop, record)
-        if broken is None:
-            self._proven.add(proof)
-            proof.keep(place)
-        return broken
+        return await self._proof(gate_proof(cli_path), prove_gate, cli_path, stop, record)
 
-    async def _prove_sandbox(
-        self, cli_path: Path, stop: StopFlag, record: Callable[[ToolCall, Verdict], None]
-    ) -> Evidence | None:
+    async def _prove_sandbox(self, cli_path: Path, stop: StopFlag, record: Recording) -> Evidence | None:
         """Make sure that commands run within the walls, where there are any; None when they do."""
         if self._settings.confinement is None:
             return None
-        proof = SandboxProof.wanted(cli_path)
+        return await self._proof(sandbox_proof(cli_path), prove_sandbox, cli_path, stop, record)
+
+    async def _proof(self, proof: Proof, prove: Prove, cli_path: Path, stop: StopFlag, record: Recording) -> Evidence | None:
+        """None when it was proven before, or is now."""
         place = self._settings.proof_dir or self._directory()
-        if proof.is_kept(place):
+        if proof in self._proven or proof.is_kept(place):
             return None
-        broken = await prove_sandbox(self._settings, cli_path, stop, record)
+        broken = await prove(self._settings, cli_path, stop, record)
         if broken is None:
+            self._proven.add(proof)
             proof.keep(place)
         return broken
 
@@ -247,7 +259,7 @@ class SdkAgent:
             record=self._recorder(task, redact),
         )
 
-    def _recorder(self, task: AgentTask, redact: Callable[[str], str]) -> Callable[[ToolCall, Verdict], None]:
+    def _recorder(self, task: AgentTask, redact: Callable[[str], str]) -> Recording:
         """What puts the gate's decisions on this task's record."""
         append = self._audit or AuditLog(self._directory() / AUDIT_NAME, redact=redact).append
 

@@ -23,7 +23,7 @@ __all__ = ["audit"]
 
 @click.command()
 @project_dir
-@click.option("--denied", is_flag=True, help="Only what was refused.")
+@click.option("--denied", is_flag=True, help="Only what agents were refused, without our own tests of the gate.")
 @click.option("--session", metavar="ID", default=None, help="Only this session's; the first characters will do.")
 @click.option("--last", metavar="N", type=click.IntRange(min=1), default=None, help="Only the last N.")
 @state_dir
@@ -44,8 +44,10 @@ def audit(
     shortened, and what looks like a secret is taken out. The log may be read while a manager writes it, and keeps the
     newest 32 MiB or so.
 
+    The tests by which the gate and the sandbox are proven are in it, marked as such: no agent asked for them.
+
     With --json, one JSON object a line: at (ISO 8601, UTC), run_id, session_id, tool, input, cwd, verdict (allow or
-    deny), rule, reason.
+    deny), rule, reason, test (true for a test of ours).
 
     \b
     Examples:
@@ -61,13 +63,13 @@ def audit(
     """
     from lifecycle.cli.record import locate
     from lifecycle.guard.audit import AUDIT_NAME
-    from lifecycle.guard.audit_reading import read_audit
+    from lifecycle.guard.audit_reading import is_refusal, read_audit
 
     reading = read_audit(locate(project_dir, state_dir=state_dir, config_file=config_file) / AUDIT_NAME)
     wanted = (
         decision
         for decision in reading
-        if not (denied and decision.allowed) and (decision.session_id or "").startswith(session or "")
+        if (is_refusal(decision) or not denied) and (decision.session_id or "").startswith(session or "")
     )
     found = list(deque(wanted, last)) if last else list(wanted)
     if is_json:
@@ -93,6 +95,7 @@ def _document(decision: Decision) -> dict[str, Any]:
         "verdict": "allow" if decision.allowed else "deny",
         "rule": decision.rule,
         "reason": decision.reason,
+        "test": decision.is_test,
     }
 
 
@@ -107,7 +110,8 @@ def _lines(found: list[Decision]) -> Iterator[str]:
             yield f"session {session or 'unknown'}"
         when = datetime.fromtimestamp(decision.at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         verdict = "allowed" if decision.allowed else "refused"
-        called = f"  {when}  {verdict}  {decision.tool or '?':<5}  "
+        mark = "(our own test)  " if decision.is_test else ""
+        called = f"  {when}  {verdict}  {decision.tool or '?':<5}  {mark}"
         yield called + _what(decision, _WIDTH_MAX_CHARS if width is None else max(_WIDTH_MIN_CHARS, width - len(called)))
         if not decision.allowed:
             yield from paragraph(f"{_on_one_line(decision.reason)} ({decision.rule})", indent=" " * 25, width=width)

@@ -71,7 +71,6 @@ _NO_COST: Final = "             (what a real model's tokens would have cost; not
 
 
 async def _drive(directory: Path, settings: Mapping[str, Any], log: EventLog) -> Driven:
-    from lifecycle.agent.command_rule import commands_by
     from lifecycle.agent.options import AgentSettings
     from lifecycle.agent.sandbox import SandboxMode, choose_sandbox
     from lifecycle.agent.sdk_agent import SdkAgent
@@ -98,7 +97,6 @@ async def _drive(directory: Path, settings: Mapping[str, Any], log: EventLog) ->
                 sandbox=sandbox,
             ),
             directory,
-            rules=[commands_by("standard", directory)],
         )
         manager = SessionManager(
             directory,

@@ -31,7 +31,7 @@ A setting comes from its flag, else its LIFECYCLE_* variable, else the configura
 90m, 8h, 2d, or a number of seconds; "none" is without limit.
 
 The first SIGINT (Ctrl-C), SIGTERM or SIGHUP saves and suspends the run; a second signal stops at once. Either way the
-next start goes on.
+next start goes on. Some supervisors signal a process and its group: GNU timeout sends one signal with --foreground.
 
 \b
 Examples:

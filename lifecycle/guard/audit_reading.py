@@ -15,7 +15,7 @@ from typing import BinaryIO
 from lifecycle.guard.audit import rotated
 from lifecycle.guard.decisions import Decision, decision_from_line
 
-__all__ = ["AuditReading", "count_refused", "read_audit"]
+__all__ = ["AuditReading", "count_refused", "is_refusal", "read_audit"]
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ def read_audit(path: Path) -> AuditReading:
 
 
 def count_refused(path: Path, run_id: str) -> int:
-    """How many calls the run's gate refused, as far as the newest files tell; 0 where there is no log.
+    """How many calls of the run's agents were refused, as far as the newest files tell; 0 where there is no log.
 
     Raises:
         OSError: a file cannot be read.
@@ -60,7 +60,12 @@ def count_refused(path: Path, run_id: str) -> int:
         # The bytes are looked at before the JSON: this is asked by everybody who wants to know how things stand.
         lines = (line for file in _files(path, closing) for line in file if b'"verdict":"deny"' in line and run in line)
         found = (decision_from_line(line) for line in lines)
-        return sum(decision is not None and not decision.allowed and decision.run_id == run_id for decision in found)
+        return sum(decision is not None and decision.run_id == run_id and is_refusal(decision) for decision in found)
+
+
+def is_refusal(decision: Decision) -> bool:
+    """Whether an agent was refused something: a test of our own, which must be refused, is none."""
+    return not decision.allowed and not decision.is_test
 
 
 def _files(path: Path, closing: ExitStack) -> list[BinaryIO]:

@@ -14,7 +14,12 @@ from typing import Any, Final
 from lifecycle.moments import to_iso
 from lifecycle.redaction import REDACTED, secrets_in
 
-__all__ = ["AuditSink", "Decision", "bounded_input", "decision_from_line", "line_of_decision"]
+__all__ = ["GATE_CANARY", "SANDBOX_CANARY", "AuditSink", "Decision", "bounded_input", "decision_from_line", "line_of_decision"]
+
+
+GATE_CANARY: Final = "gate.canary"
+SANDBOX_CANARY: Final = "sandbox.canary"
+"""The rules of our own tests, by which gate and sandbox are proven: no agent asked for what they judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,11 @@ class Decision:
     run_id: str | None = None
     session_id: str | None = None
     cwd: str = field(default="")
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the call was a test of ours, and none of an agent's."""
+        return self.rule in (GATE_CANARY, SANDBOX_CANARY)
 
 
 AuditSink = Callable[[Decision], None]

@@ -6,7 +6,9 @@ Owns lists, conditions, loops and subshells. What a simple command does is the a
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from lifecycle.guard.arithmetic import check_expression
 from lifecycle.guard.expansion import Expander
@@ -37,6 +39,7 @@ from lifecycle.guard.values import ANY, NAME, NUM, SPLIT, is_known
 __all__ = ["ControlFlow"]
 
 STEPS_MAX = 2_000  # commands walked, loops and calls unrolled; the largest script that people write by hand has fewer
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _UNROLLED_MAX = 12
 _PASSES_MAX = 4
 _ARITHMETIC_TESTS = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
@@ -221,37 +224,41 @@ class ControlFlow:
         return end
 
     def _loop(self, command: Loop, state: State) -> State:
-        breaks: list[State] = []
-        self.loops.append(breaks)
-        entry = state.copy()
-        for _ in range(_PASSES_MAX):
+        def once(entry: State) -> tuple[State, State]:
             ok, failed = self._outcome(command.condition, entry.copy())
             if command.until:
                 ok, failed = failed, ok
-            after = self.walk(command.body, ok.copy())
-            widened = _joined([entry, after, *breaks])
-            if widened == entry:
-                break
-            entry = widened
-        else:
-            raise Refused("loop", "the loop changes the directory or its variables in a way that cannot be followed")
-        self.loops.pop()
-        return _joined([failed, *breaks])
+            return failed, self.walk(command.body, ok.copy())
 
-    def _repeated(self, body: Script, state: State) -> State:
+        return self._settled(state, once)
+
+    def _repeated(self, body: Script, state: State, held: Mapping[str, str] = _NONE) -> State:
+        """The state after a loop that may end before any turn of its body; `held` variables hold anew in each."""
+        return self._settled(state, lambda entry: (entry, self.walk(body, entry.copy())), held)
+
+    def _settled(
+        self, state: State, once: Callable[[State], tuple[State, State]], held: Mapping[str, str] = _NONE
+    ) -> State:
+        """The state behind a loop: at its fixed point, where another turn brings nothing that was not known before.
+
+        Args:
+            once: one turn from its entry: the state in which the loop ends there, and the one that comes round again.
+        """
         breaks: list[State] = []
         self.loops.append(breaks)
         entry = state.copy()
+        entry.variables.update(held)
         for _ in range(_PASSES_MAX):
-            after = self.walk(body, entry.copy())
+            ended, after = once(entry)
             widened = _joined([entry, after, *breaks])
+            widened.variables.update(held)
             if widened == entry:
                 break
             entry = widened
         else:
             raise Refused("loop", "the loop changes the directory or its variables in a way that cannot be followed")
         self.loops.pop()
-        return _joined([entry, *breaks])
+        return _joined([ended, *breaks])
 
     def _for(self, command: For, state: State) -> State:
         values: list[str] = []
@@ -276,28 +283,8 @@ class ControlFlow:
                 self.walk(command.body, state.copy())
             return state
         for value in dict.fromkeys(_plain_values(values)):
-            inner = state.copy()
-            inner.variables[command.name] = value
-            state = joined_states(state, self._repeated_with(command, value, inner))
+            state = joined_states(state, self._repeated(command.body, state, {command.name: value}))
         return state
-
-    def _repeated_with(self, command: For, value: str, state: State) -> State:
-        """The state after a loop whose variable holds, each time anew, the unknown `value`."""
-        breaks: list[State] = []
-        self.loops.append(breaks)
-        entry = state
-        for _ in range(_PASSES_MAX):
-            entry.variables[command.name] = value
-            after = self.walk(command.body, entry.copy())
-            widened = _joined([entry, after, *breaks])
-            widened.variables[command.name] = value
-            if widened == entry:
-                break
-            entry = widened
-        else:
-            raise Refused("loop", "the loop changes the directory or its variables in a way that cannot be followed")
-        self.loops.pop()
-        return _joined([entry, *breaks])
 
 
 def check_conditional(command: Conditional, expander: Expander, state: State) -> None:

@@ -126,7 +126,7 @@ def local_agent(
     project_dir: Path, state_dir: Path, config: Config, clock: Clock, confinement: Confinement | None = None
 ) -> Agent:
     """The coding agent behind claude-agent-sdk, which is imported when the first session starts."""
-    from lifecycle.agent.command_rule import commands_by
+    from lifecycle.agent.command_rule import UNFENCED
     from lifecycle.agent.options import AgentSettings
     from lifecycle.agent.prompt_library import PromptLibrary
     from lifecycle.agent.sdk_agent import SdkAgent
@@ -140,12 +140,10 @@ def local_agent(
         protect_claude_md=config.protect_claude_md,
         confinement=confinement,
     )
-    profile = fence_of(config)
-    rules = [] if profile is None else [commands_by(profile, project_dir)]
     return SdkAgent(
         settings,
         project_dir,
         prompts=PromptLibrary(config.prompts_dir),
-        rules=rules,
+        profile=fence_of(config) or UNFENCED,
         now=clock.now,
     )

@@ -153,11 +153,15 @@ _MARKS: tuple[Callable[[Feature, int], Hashable], ...] = (
 
 def _recognise(plan: Sequence[Feature], found: Sequence[Feature]) -> tuple[list[int | None], list[int]]:
     """For each planned feature where it was found, or None; and where that was found which is none of them."""
-    places: list[int | None] = [None] * len(plan)
-    missing, left = list(range(len(plan))), list(range(len(found)))
-    by_id = {feature.id: at for at, feature in enumerate(found)}
-    if len(by_id) == len(found) and None not in by_id:  # the usual case, and the only one that must be fast
-        places = [None if feature.id is None else by_id.get(feature.id) for feature in plan]
+    # Most stand where they stood and say what they said: the rest is looked for among the rest.
+    stayed = [_says_the_same(*pair) for pair in zip(plan, found, strict=False)]
+    places: list[int | None] = [at if at < len(stayed) and stayed[at] else None for at in range(len(plan))]
+    missing = [index for index, at in enumerate(places) if at is None]
+    left = [at for at in range(len(found)) if at >= len(stayed) or not stayed[at]]
+    by_id = {found[at].id: at for at in left}
+    if len(by_id) == len(left) and None not in by_id:  # the usual case, and the only one that must be fast
+        for index in missing:
+            places[index] = None if plan[index].id is None else by_id.get(plan[index].id)
         taken = set(places)
         missing = [index for index in missing if places[index] is None]
         left = [at for at in left if at not in taken]

@@ -7,8 +7,11 @@ Whoever calls this has the plan elsewhere, and takes nothing from here but claim
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
+from typing import Final
 
-from lifecycle.workspace.feature_schema import Misfit, feature_of, halved, may_hold_half_a_character
+from lifecycle.workspace.feature_schema import halved, understood
 from lifecycle.workspace.features import Feature
 from lifecycle.workspace.json_places import elements
 
@@ -18,34 +21,42 @@ _FAILURES_MAX = 200
 """Each failure can cost a look at the whole text: so many are tried, and the rest is given up."""
 
 
-def rescue_features(content: bytes) -> tuple[Feature, ...]:
-    """Every feature that can be made out, in order; empty where nothing can. Never raises for what is in there."""
+def rescue_features(content: bytes, known: Sequence[Feature] = (), behind: int | None = 0) -> tuple[Feature, ...]:
+    """Every feature that can be made out, in order; empty where nothing can. Never raises for what is in there.
+
+    Args:
+        known: those that were made out before; see `TextFault`.
+        behind: where the text goes on behind them; None where it does not.
+    """
+    if behind is None:
+        return tuple(known)
     text = content.decode("utf-8-sig", errors="replace")
-    return _features(_items(text), has_escapes=may_hold_half_a_character(text))
+    items = _items(text, behind)
+    features, _ = understood(items, halved(items, text))
+    return (*known, *features)
 
 
-def _items(text: str) -> list[object]:
+def _items(text: str, behind: int) -> list[object]:
     """Of a list, its elements up to where it breaks, and the objects behind; of anything else, what it may hold."""
     found: list[object] = []
-    behind = 0
     try:
-        for _, end, value in elements(text, _DECODER):
+        for _, end, value in elements(text, _DECODER, behind):
             found.append(value)
             behind = end
-        if not found:
+        if not behind:
             return _listed(_DECODER.decode(text))
     except (ValueError, RecursionError):
         return [*found, *_objects(text, behind)]
     return found if text[behind:].strip() == "]" else [*found, *_objects(text, behind)]
 
 
-class _Ambiguous:
-    """In the place of an object in which a key stands twice: nobody knows what it says."""
+_AMBIGUOUS: Final = math.nan
+"""In the place of an object in which a key stands twice: nobody knows what it says. No feature may hold this anywhere."""
 
 
 def _object(pairs: list[tuple[str, object]]) -> object:
     members = dict(pairs)
-    return members if len(members) == len(pairs) else _Ambiguous()
+    return members if len(members) == len(pairs) else _AMBIGUOUS
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
@@ -74,16 +85,3 @@ def _objects(text: str, start: int) -> list[object]:
             found += _listed(value)
         at = text.find("{", end)
     return found
-
-
-def _features(items: list[object], *, has_escapes: bool) -> tuple[Feature, ...]:
-    features = []
-    unusable = frozenset(halved(items)) if has_escapes else frozenset()  # only escapes bring half a character in
-    for index, item in enumerate(items):
-        if index in unusable:
-            continue
-        try:
-            features.append(feature_of(item, index))
-        except (Misfit, RecursionError):
-            continue  # not a feature: then it says nothing about one
-    return tuple(features)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from lifecycle.workspace.features import Feature, FeatureList
 from lifecycle.workspace.json_places import JsonPath
 
-__all__ = ["DEPTH_MAX", "Misfit", "check_unicode", "feature_of", "features_of", "halved", "may_hold_half_a_character", "quoted"]
+__all__ = ["DEPTH_MAX", "Misfit", "feature_of", "features_of", "half_character", "halved", "quoted", "understood"]
 
 DEPTH_MAX = 32
 """How deep the value of an unknown key may nest. Far below what any parser or writer chokes on."""
@@ -47,21 +47,35 @@ def features_of(data: object) -> FeatureList:
     Raises:
         Misfit: at the first value that is not what it must be.
     """
+    features, misfit = understood(data)
+    if misfit is not None:
+        raise misfit
+    return FeatureList(features)
+
+
+def understood(data: object, unusable: Container[int] = frozenset()) -> tuple[tuple[Feature, ...], Misfit | None]:
+    """Every feature that parsed JSON has, in order, and the first value that is not what it must be, or None.
+
+    Args:
+        unusable: the places in the list whose features are left out, whatever they are.
+    """
     if not isinstance(data, list):
-        hint = ""
-        if isinstance(data, dict):
-            inner = next((key for key, value in data.items() if isinstance(value, list)), None)
-            hint = "" if inner is None else f"; the list under {quoted(inner)} must stand at the top"
-        raise Misfit(f"expected a list of features, found {_kind(data)}{hint}", ())
+        return (), _no_list(data)
     ids: dict[str | int, int] = {}
-    features = []
+    features: list[Feature] = []
+    first: Misfit | None = None
     for index, item in enumerate(data):
-        feature = feature_of(item, index)
+        try:
+            feature = feature_of(item, index)
+        except Misfit as misfit:
+            first = first or misfit
+            continue
         if feature.id is not None and ids.setdefault(feature.id, index) != index:
-            first = ids[feature.id] + 1
-            raise Misfit(f"feature {index + 1} has the id {quoted(feature.id)} of feature {first}", (index, "id"))
-        features.append(feature)
-    return FeatureList(tuple(features))
+            problem = f"feature {index + 1} has the id {quoted(feature.id)} of feature {ids[feature.id] + 1}"
+            first = first or Misfit(problem, (index, "id"))
+        if index not in unusable:
+            features.append(feature)
+    return tuple(features), first
 
 
 def feature_of(item: object, index: int) -> Feature:
@@ -118,6 +132,14 @@ def _any_feature(item: object, index: int) -> Feature:  # noqa: C901  # one chec
     return Feature(description, passes, category, tuple(steps), identity, extra)
 
 
+def _no_list(data: object) -> Misfit:
+    hint = ""
+    if isinstance(data, dict):
+        inner = next((key for key, value in data.items() if isinstance(value, list)), None)
+        hint = "" if inner is None else f"; the list under {quoted(inner)} must stand at the top"
+    return Misfit(f"expected a list of features, found {_kind(data)}{hint}", ())
+
+
 def _wrong(index: int, key: str, value: object, expected: str) -> Misfit:
     return Misfit(f"feature {index + 1}: {quoted(key)} is {_kind(value)}, expected {expected}", (index, key))
 
@@ -132,28 +154,26 @@ def _check_extra(value: object, path: JsonPath) -> None:
         _check_extra(inner, (*path, key))
 
 
-def check_unicode(value: object, path: JsonPath = ()) -> None:
-    """Refuse half of a surrogate pair (a lone `\\ud800`): a text that no file, prompt or journal can hold.
-
-    Raises:
-        Misfit: at the first such text.
-    """
-    if not path and isinstance(value, list):
-        for index in halved(value):
-            check_unicode(value[index], (index,))
-        return
+def half_character(value: object, path: JsonPath = ()) -> Misfit | None:
+    """The first half of a surrogate pair (a lone `\\ud800`): a text that no file, prompt or journal can hold."""
     for text in (value, path[-1] if path else ""):
         if isinstance(text, str) and not _is_unicode(text):
-            raise Misfit("an escape \\ud800 to \\udfff stands without its other half", path)
-    for key, inner in _members(value):
-        check_unicode(inner, (*path, key))
+            return Misfit("an escape \\ud800 to \\udfff stands without its other half", path)
+    found = (half_character(inner, (*path, key)) for key, inner in _members(value))
+    return next((misfit for misfit in found if misfit is not None), None)
 
 
-def halved(items: Sequence[object]) -> Iterator[int]:
-    """The places of the items that hold half a surrogate pair, or are nested too deeply to tell."""
-    for start in range(0, len(items), _CHUNK):
-        if not _is_writable(items[start : start + _CHUNK]):
-            yield from (at for at in range(start, min(start + _CHUNK, len(items))) if not _is_writable(items[at]))
+def halved(items: Sequence[object], text: str) -> frozenset[int]:
+    """The places of the items that hold half a surrogate pair, or are nested too deeply to tell.
+
+    Args:
+        text: the JSON text that they were read from; most tell at a glance that there is none.
+    """
+    if not may_hold_half_a_character(text):
+        return frozenset()
+    chunks = (range(start, min(start + _CHUNK, len(items))) for start in range(0, len(items), _CHUNK))
+    suspect = (chunk for chunk in chunks if not _is_writable(items[chunk.start : chunk.stop]))
+    return frozenset(at for chunk in suspect for at in chunk if not _is_writable(items[at]))
 
 
 def _is_writable(value: object) -> bool:
@@ -168,7 +188,7 @@ _CHUNK: Final = 100
 
 
 def may_hold_half_a_character(text: str) -> bool:
-    """Whether the JSON text needs `check_unicode`, told at a glance: most have no such escape, or whole pairs of them.
+    """Whether the JSON text may hold half a surrogate pair, told at a glance: most have no such escape, or whole pairs of them.
 
     >>> may_hold_half_a_character('"\\\\ud83d\\\\ude00"'), may_hold_half_a_character('"\\\\ud83d"')
     (False, True)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from json.encoder import encode_basestring as _quote  # what json.dumps itself uses for ensure_ascii=False
 
 from lifecycle.workspace.feature_schema import (
     DEPTH_MAX,
-    Misfit,
-    check_unicode,
-    features_of,
-    may_hold_half_a_character,
+    half_character,
+    halved,
     quoted,
+    understood,
 )
 from lifecycle.workspace.features import Feature, FeatureList
 from lifecycle.workspace.json_places import JsonPath, Place, elements, line_and_column, places
@@ -33,12 +33,18 @@ class TextFault(Exception):
     Attributes:
         problem: what is wrong.
         line, column: 1-based, in characters.
+        known: the features that were made out all the same, in order.
+        behind: 0-based character offset from which on nothing was made out; None where the text was read to its end.
     """
 
-    def __init__(self, problem: str, line: int, column: int) -> None:
+    def __init__(
+        self, problem: str, line: int, column: int, known: tuple[Feature, ...] = (), behind: int | None = 0
+    ) -> None:
         self.problem = problem
         self.line = line
         self.column = column
+        self.known = known
+        self.behind = behind
         super().__init__(f"{line}:{column}: {problem}")
 
 
@@ -56,13 +62,15 @@ def parse_features(content: bytes) -> FeatureList:
     """
     text = _decode(content)
     data = _parse(text)
-    try:
-        features = features_of(data)
-        if may_hold_half_a_character(text):
-            check_unicode(data)
-    except Misfit as misfit:
-        raise _fault(text, misfit.problem, _offset_of(text, misfit.path)) from None
-    return features
+    unusable = halved(data, text) if isinstance(data, list) else frozenset()
+    features, misfit = understood(data, unusable)
+    if misfit is None and isinstance(data, list) and unusable:
+        first = min(unusable)
+        misfit = half_character(data[first], (first,))
+    if misfit is None:
+        return FeatureList(features)
+    place = line_and_column(text, _offset_of(text, misfit.path))
+    raise TextFault(misfit.problem, *place, features, None if isinstance(data, list) else 0)
 
 
 def render_features(features: FeatureList) -> bytes:
@@ -141,30 +149,54 @@ _BETWEEN = re.compile(r"\s*,\s*")
 
 def _locate_ambiguity(text: str) -> TextFault:
     seen: set[JsonPath] = set()
-    start, path = _first_ambiguous(text)
-    for place in places(text, start=start, path=path):
+    read = _read(text)
+    for place in read.rest(text):
         for name in ("NaN", "Infinity", "-Infinity"):
             if text.startswith(name, place.offset):
-                return _fault(text, f"{name} is not a JSON number", place.offset)
+                return read.fault(text, f"{name} is not a JSON number", place.offset)
         if place.key_offset is not None:
             if place.path in seen:
-                return _fault(text, f"the key {quoted(place.path[-1])} stands twice in one object", place.key_offset)
+                problem = f"the key {quoted(place.path[-1])} stands twice in one object"
+                return read.fault(text, problem, place.key_offset)
             seen.add(place.path)
-    return _fault(text, "a key stands twice in one object, or a number is not JSON", 0)
+    return read.fault(text, "a key stands twice in one object, or a number is not JSON", 0)
 
 
-def _first_ambiguous(text: str) -> tuple[int, JsonPath]:
-    """Where to look closely: at the first element that the strict decoder refuses, else at the whole text."""
-    known, behind = 0, 0
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the parser took of a list, up to the element over which it stumbled.
+
+    Attributes:
+        items: the elements before that.
+        behind: where the last of them ended.
+        start: where that element begins; the text's, where nobody knows which it is.
+    """
+
+    items: list[object]
+    behind: int
+    start: int
+
+    def rest(self, text: str) -> Iterator[Place]:
+        """Where to look closely."""
+        return places(text, start=self.start, path=(len(self.items),) if self.start else ())
+
+    def fault(self, text: str, problem: str, offset: int) -> TextFault:
+        known, _ = understood(self.items, halved(self.items, text))
+        return TextFault(problem, *line_and_column(text, offset), known, self.behind)
+
+
+def _read(text: str) -> _Read:
+    items: list[object] = []
+    behind = 0
     try:
-        for _, end, _ in elements(text, _STRICT):
-            known, behind = known + 1, end
-    except _Ambiguous:
-        before = (_BETWEEN if known else _BEFORE_FIRST).match(text, behind)
-        return (before.end(), (known,)) if before else (0, ())
-    except (ValueError, RecursionError):
-        pass  # a fault that is found otherwise
-    return 0, ()
+        for _, end, value in elements(text, _STRICT):
+            items.append(value)
+            behind = end
+    except (_Ambiguous, ValueError, RecursionError):
+        before = (_BETWEEN if items else _BEFORE_FIRST).match(text, behind)
+        if before:
+            return _Read(items, behind, before.end())
+    return _Read([], 0, 0)
 
 
 def _is_endless_integer(text: str, offset: int) -> bool:
@@ -180,11 +212,8 @@ def _offset_of(text: str, path: JsonPath) -> int:
 
 
 def _first(text: str, is_guilty: Callable[[Place], bool], problem: str) -> TextFault:
-    return _fault(text, problem, next((place.offset for place in places(text) if is_guilty(place)), 0))
-
-
-def _fault(text: str, problem: str, offset: int) -> TextFault:
-    return TextFault(problem, *line_and_column(text, offset))
+    read = _read(text)
+    return read.fault(text, problem, next((place.offset for place in read.rest(text) if is_guilty(place)), read.start))
 
 
 def _lowered(message: str) -> str:

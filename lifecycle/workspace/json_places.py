@@ -7,6 +7,7 @@ way of a fault pays for this; a good file never comes here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]  # the tokenizer of json.loads itself
@@ -17,7 +18,7 @@ JsonPath = tuple[str | int, ...]
 """Keys and indices from the top of the document: `(3, "steps", 0)`."""
 
 _SCALARS = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
-_SPACE = " \t\n\r"
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +60,22 @@ def places(text: str, *, start: int = 0, path: JsonPath = ()) -> Iterator[Place]
         return
 
 
-def elements(text: str, decoder: json.JSONDecoder) -> Iterator[tuple[int, int, object]]:
+def elements(text: str, decoder: json.JSONDecoder, behind: int = 0) -> Iterator[tuple[int, int, object]]:
     """The elements of the list that the text is: where each begins and ends, and its value; as fast as the decoder.
 
     Ends where the list does, and where the text stops being one; what the decoder raises passes through.
+
+    Args:
+        behind: where an element ended, to go on with the next one.
     """
-    at = _past_space(text, 0)
-    if not text.startswith("[", at):
-        return
-    at = _past_space(text, at + 1)
-    while at < len(text) and text[at] not in ",]":
+    at, mark = _past_space(text, behind), "," if behind else "["
+    while text.startswith(mark, at):
+        at = _past_space(text, at + 1)
+        if at == len(text) or text[at] in ",]":
+            return
         value, end = decoder.raw_decode(text, at)
         yield at, end, value
-        at = _past_space(text, end)
-        if not text.startswith(",", at):
-            return
-        at = _past_space(text, at + 1)
+        at, mark = _past_space(text, end), ","
 
 
 def _walk(text: str, start: int, path: JsonPath) -> Iterator[Place]:
@@ -108,6 +109,5 @@ def _walk(text: str, start: int, path: JsonPath) -> Iterator[Place]:
 
 
 def _past_space(text: str, at: int) -> int:
-    while at < len(text) and text[at] in _SPACE:
-        at += 1
-    return at
+    space = _SPACE.match(text, at)
+    return space.end() if space else at

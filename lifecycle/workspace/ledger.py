@@ -7,6 +7,7 @@ atomic, and a list that is right is not touched: so checking and mending may be 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,11 @@ from lifecycle.workspace.feature_list import (
     FEATURE_LIST_NAME,
     SIZE_MAX_BYTES,
     read_feature_list,
-    read_feature_list_content,
     set_aside_feature_list,
 )
 from lifecycle.workspace.feature_rescue import rescue_features
 from lifecycle.workspace.feature_schema import features_of
-from lifecycle.workspace.feature_text import render_features
+from lifecycle.workspace.feature_text import TextFault, parse_features, render_features
 from lifecycle.workspace.features import Feature, FeatureList
 from lifecycle.workspace.files import FileUnusable, read_regular, write_atomic
 
@@ -76,18 +76,19 @@ def check(project_dir: Path, ledger: Ledger) -> ListCheck:
         OSError: as `check_and_mend`.
     """
     try:
-        if _read(project_dir) == ledger.content:
-            return ListCheck()
-        found = read_feature_list_content(project_dir)
-    except FeatureListInvalid as invalid:
-        place = f" (line {invalid.line}, column {invalid.column})" if invalid.line else ""
-        return _of_damaged(project_dir, ledger, f"{invalid.problem}{place}")
-    if found is None:
+        content = read_regular(project_dir / FEATURE_LIST_NAME, within=project_dir, limit_bytes=SIZE_MAX_BYTES)
+    except FileUnusable as unusable:
+        return _of_damaged(ledger, (), unusable.problem)
+    if content is None:
         return _checked(ledger, Comparison(ledger.plan, (broken(Rule.DELETED),)))
-    _, features = found
-    return _checked(
-        ledger, compare_with_plan(ledger.plan, features.features, keeps_appended=ledger.keeps_appended)
-    )
+    if content == ledger.content:
+        return ListCheck()
+    try:
+        found = parse_features(content).features
+    except TextFault as fault:
+        problem = f"{fault.problem} (line {fault.line}, column {fault.column})"
+        return _of_damaged(ledger, rescue_features(content, fault.known, fault.behind), problem)
+    return _checked(ledger, compare_with_plan(ledger.plan, found, keeps_appended=ledger.keeps_appended))
 
 
 def mend(project_dir: Path, content: bytes) -> None:
@@ -122,9 +123,8 @@ def without_claims(project_dir: Path, ledger: Ledger | None) -> bytes | None:
     return None if reverted == features else render_features(reverted)
 
 
-def _of_damaged(project_dir: Path, ledger: Ledger, problem: str) -> ListCheck:
+def _of_damaged(ledger: Ledger, rescued: Sequence[Feature], problem: str) -> ListCheck:
     """A list that is none: its claims are taken over as far as they can be read, and nothing else is believed."""
-    rescued = rescue_features(_read(project_dir) or b"")
     compared = compare_with_plan(ledger.plan, rescued, keeps_appended=ledger.keeps_appended)
     # What could not be read is not what was removed.
     others = tuple(breach for breach in compared.broken if breach.rule != Rule.REMOVED)
@@ -144,14 +144,6 @@ def _checked(ledger: Ledger, compared: Comparison, *breaches: Broken) -> ListChe
         regressed=_names(compared.regressed),
         mended=mended,
     )
-
-
-def _read(project_dir: Path) -> bytes | None:
-    """The bytes that stand there, whatever they say; None where there are none."""
-    try:
-        return read_regular(project_dir / FEATURE_LIST_NAME, within=project_dir, limit_bytes=SIZE_MAX_BYTES)
-    except FileUnusable:
-        return None
 
 
 def _names(features: tuple[Feature, ...]) -> tuple[str, ...]:

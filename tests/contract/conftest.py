@@ -125,9 +125,13 @@ class AgentLab:
         stop: LocalStopFlag | None = None,
         log: RecordingLog | None = None,
         rules: Sequence[Rule] = (),
+        profile: str | None = "none",
         **settings: Any,
     ) -> AsyncIterator[Leg]:
-        """Start a leg; on leaving, it must be over and nothing of it may be left."""
+        """Start a leg; on leaving, it must be over and nothing of it may be left.
+
+        The commands of a scenario do what an agent's should not, so the policy is off; None says nothing about it.
+        """
         session_id = session_id or SessionId(str(uuid.uuid4()))
         fields: dict[str, Any] = {
             "session_id": session_id,
@@ -138,7 +142,8 @@ class AgentLab:
             **(task or {}),
         }
         async with ModelServer(scenario) as server:
-            agent = SdkAgent(self.settings(server, **settings), self.project, rules=rules)
+            policy = {} if profile is None else {"profile": profile}
+            agent = SdkAgent(self.settings(server, **settings), self.project, rules=rules, **policy)
             log, stop = log or RecordingLog(), stop or LocalStopFlag()
             started_at = time.monotonic()
             run = asyncio.ensure_future(agent.run(AgentTask(**fields), log, stop))

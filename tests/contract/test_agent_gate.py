@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from lifecycle.agent.canary import Proof, prove_gate
+from lifecycle.agent.canary import prove_gate
 from lifecycle.agent.cli_path import find_cli
 from lifecycle.agent.options import AgentSettings
+from lifecycle.agent.proofs import gate_proof
 from lifecycle.agent.rules import ALLOWED, ToolCall, Verdict
 from lifecycle.events import ToolDenied
 from lifecycle.offline import ModelServer, ToolUse
@@ -113,7 +114,7 @@ async def test_a_session_with_a_cli_that_does_not_ask_is_cut_off(agent_lab: Any,
     """Also with a proof at hand: the program could have changed its mind."""
     state_dir = agent_lab.root / "state"
     state_dir.mkdir()
-    Proof.wanted(deaf_cli).keep(state_dir)
+    gate_proof(deaf_cli).keep(state_dir)
     scenario = steps(ToolUse("Bash", {"command": "sleep 0.3; touch done"}))
     outcome, leg = await agent_lab.run(scenario, cli_path=deaf_cli, state_dir=state_dir)
     assert outcome.cause is Cause.GATE
@@ -159,15 +160,16 @@ async def test_a_stop_ends_the_canary(agent_lab: Any) -> None:
     assert evidence.cut.cause is Cause.STOP
 
 
-async def test_further_rules_are_asked_too(agent_lab: Any) -> None:
+async def test_the_command_policy_is_there_unasked_and_further_rules_are_asked_too(agent_lab: Any) -> None:
     def no_rm(call: ToolCall) -> Verdict:
         return Verdict(False, "no rm here") if "rm " in str(call.input.get("command")) else ALLOWED
 
     (agent_lab.project / "precious").write_text("x")
-    commands = [ToolUse("Bash", {"command": "rm precious"}), ToolUse("Bash", {"command": "touch fine"})]
-    _, leg = await agent_lab.run(steps(*commands), rules=[no_rm])
-    refused, done = leg.server.requests[-1].tool_results.values()
-    assert (refused.is_error, done.is_error) == (True, False)
-    assert "no rm here" in refused.text
+    commands = ["rm precious", "touch ../unheard-of", "nc -l 8080", "touch fine"]
+    _, leg = await agent_lab.run(steps(*(ToolUse("Bash", {"command": command}) for command in commands)), rules=[no_rm], profile=None)
+    results = leg.server.requests[-1].tool_results.values()
+    assert [result.is_error for result in results] == [True, True, True, False], "a host that says nothing has the fence"
+    assert not (agent_lab.root / "unheard-of").exists()
+    assert "no rm here" in next(iter(results)).text
     assert (agent_lab.project / "precious").exists()
     assert (agent_lab.project / "fine").exists()

@@ -82,7 +82,7 @@ class Stage:
             manager = SessionManager(
                 self.project,
                 spec="Build it.\n",
-                agent=SdkAgent(agent_settings, self.project),
+                agent=SdkAgent(agent_settings, self.project, profile="none"),  # what comes behind the policy is meant
                 state_dir=self.directory / "state",
                 observers=[self.events.append],
                 **{"continue_delay": 0.05, "max_iterations": 6, **settings},

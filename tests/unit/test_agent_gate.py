@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lifecycle.agent import gate as gate_module
+from lifecycle.agent import on_record
 from lifecycle.agent.command_rule import commands_by
 from lifecycle.agent.gate import Gate
 from lifecycle.agent.protection import nothing_protected
@@ -299,6 +300,6 @@ class TestOnRecord:
         assert (started, gate.running) == ([], {})
 
     async def test_a_record_that_takes_too_long_refuses(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(gate_module, "_RECORD_TIMEOUT_S", 0.05)
+        monkeypatch.setattr(on_record, "TIMEOUT_S", 0.05)
         gate = Gate([lambda call: ALLOWED], record=lambda call, verdict: time.sleep(0.3))
         assert is_denied(await gate.before_tool(hook("Bash", {"command": "ls"}), "id", None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = "canary evidence failures faults gate options pricing prompt_library rules sdk_agent session stream summary usage watch"
+MODULES = "canary evidence failures faults gate options pricing prompt_library proofs rehearsal rules sdk_agent session stream summary usage watch"
 PROGRAM = f"""
 import importlib, sys
 for name in {MODULES!r}.split():

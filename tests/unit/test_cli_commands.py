@@ -732,7 +732,8 @@ def test_audit_tells_what_was_asked_and_what_was_refused_and_status_counts_it(sa
     made = {"run_id": RUN_ID, "session_id": SESSION_ID}
     log.append(Decision(AT, "Bash", {"command": "npm\ttest"}, True, "allowed", **made))
     log.append(Decision(AT + 1, "Write", {"file_path": "/etc/x"}, False, "files.outside", "it is outside", **made))
-    log.append(Decision(AT + 2, "Bash", {"command": "rm x"}, False, "gate.canary", "a test"))
+    log.append(Decision(AT + 2, "Bash", {"command": "rm y"}, False, "sandbox.canary", "a test", **made))
+    log.append(Decision(AT + 3, "Bash", {"command": "rm x"}, False, "gate.canary", "a test"))
     with log.path.open("ab") as file:
         file.write(b'{"at":')
 
@@ -741,12 +742,18 @@ def test_audit_tells_what_was_asked_and_what_was_refused_and_status_counts_it(sa
     assert [line.split()[0] for line in out.splitlines() if line.startswith("session")] == ["session", "session"]
     assert "allowed  Bash   npm\\ttest\n" in out
     assert "it is outside (files.outside)\n" in out
-    assert say("audit", project, "--denied")[1].count("refused") == 2
-    assert say("audit", project, "--session", SESSION_ID[:6])[1].count("2023-11-1") == 2
-    one = json.loads(say("audit", project, "--session", SESSION_ID, "--last", "1", "--json")[1])
+    assert "refused  Bash   (our own test)  rm x\n" in out
+    denied = say("audit", project, "--denied")[1]
+    assert denied.count("refused") == 1, "our own tests are nothing that an agent was refused"
+    assert "canary" not in denied
+    assert say("audit", project, "--session", SESSION_ID[:6])[1].count("2023-11-1") == 3
+    tests = [json.loads(line)["test"] for line in say("audit", project, "--json")[1].splitlines()]
+    assert tests == [False, False, True, True]
+    one = json.loads(say("audit", project, "--denied", "--last", "1", "--json")[1])
     assert one == {
         "at": "2023-11-14T22:13:21.000Z", "run_id": RUN_ID, "session_id": SESSION_ID, "tool": "Write",
         "input": {"file_path": "/etc/x"}, "cwd": "", "verdict": "deny", "rule": "files.outside", "reason": "it is outside",
+        "test": False,
     }  # fmt: skip
 
     assert f"refused   1 tool call; `lifecycle audit {project} --denied` tells which\n" in say("status", project)[1]

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from lifecycle.agent.command_rule import commands_by
+from lifecycle.agent.command_rule import command_fence, commands_by
+from lifecycle.agent.options import AgentSettings
 from lifecycle.agent.rules import ToolCall
+from lifecycle.agent.sdk_agent import SdkAgent
 from lifecycle.config import (
     Config,
     from_environment,
@@ -126,3 +128,19 @@ def test_without_a_profile_there_is_no_fence_unless_there_is_a_table() -> None:
     fence = fence_of(resolve(from_flags({"profile": "none"}), from_host({"guard": {"deny": ["curl"]}})))
     assert fence is not None
     assert "curl" not in fence.programs
+
+
+def test_an_agents_fence_is_named_and_only_none_is_no_fence(tmp_path: Path) -> None:
+    """What `SdkAgent` is given; a name that is misspelt must not open it."""
+    assert command_fence("none", tmp_path, protect_claude_md=True) == ()
+    for protects in (True, False):
+        (rule,) = command_fence("standard", tmp_path, protect_claude_md=protects)
+        assert rule(bash("python3 x.py", tmp_path)).allowed
+        assert not rule(bash("nc -l 8080", tmp_path)).allowed
+        assert rule(bash("cat x > CLAUDE.md", tmp_path)).allowed != protects
+    (own,) = command_fence(profile_from({"profile": "minimal", "allow": ["jq"]}), tmp_path, protect_claude_md=True)
+    assert own(bash("jq . x", tmp_path)).allowed
+    assert not own(bash("python3 x.py", tmp_path)).allowed
+    for name in ("None", "", "lax"):
+        with pytest.raises(ConfigurationError, match="minimal, standard and none are accepted"):
+            SdkAgent(AgentSettings(), tmp_path, profile=name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from lifecycle.agent.canary import FILE_NAME as PROOF_NAME
+from lifecycle.agent.proofs import GATE_PROOF_NAME
 from lifecycle.testing.crash_matrix.laboratory import Played, play
 from lifecycle.testing.crash_matrix.points import Point, points
 from lifecycle.testing.crash_matrix.scenarios import SCENARIOS, Scenario
@@ -26,9 +26,8 @@ NOT_PLAYED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "note fault": "reserved: nothing writes it",
         "note warning": "reserved: nothing writes it",
-        "agent.canary.Proof.keep unlink": "only after an error of the machine",
         "agent.leash_control._write_executable unlink": "only after an error of the machine",
-        "agent.sandbox_proof.SandboxProof.keep unlink": "only after an error of the machine",
+        "agent.proofs.Proof.keep unlink": "only after an error of the machine",
         "journal.database._put_in_place rename": "only on a file system without hard links",
         "workspace.aside.set_aside rmdir": "only after an error of the machine",
         "workspace.aside.set_aside unlink": "only after an error of the machine",
@@ -142,7 +141,7 @@ class Matrix:
         directory = self._directory / "undisturbed" / scenario.name.replace(" ", "-")
         tally = self._directory / f"{scenario.name}.tally"
         played = play(scenario, directory, proof=self._proof, tally=tally)
-        proof = directory / "state" / PROOF_NAME
+        proof = directory / "state" / GATE_PROOF_NAME
         if self._proof is None and proof.exists():
             self._proof = proof
         counted = (json.loads(path.read_text()) for path in self._directory.glob(f"{tally.name}-*"))
