@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 
 from lifecycle.guard.call import Call
-from lifecycle.guard.values import shown
+from lifecycle.guard.values import ANY, shown
 
 __all__ = ["check_destination", "check_no_helper", "check_repository", "is_remote_name"]
 
 _HELPER = re.compile(r"[A-Za-z0-9+.-]+::|://-|@-|:-|\A-")
+_BEFORE_HELPER = re.compile(r"[A-Za-z0-9+.-]*\Z")
 _REMOTE_NAME = re.compile(r"[A-Za-z0-9_][\w.-]*\Z")
 _URL = re.compile(r"(?:https?|ssh|git)://|[\w.-]+@[\w.-]+:|[\w-]+(?:\.[\w-]+)+:")
 
@@ -24,7 +25,8 @@ def is_remote_name(text: str) -> bool:
 
 def check_no_helper(call: Call, text: str) -> None:
     """Refuse a URL that makes git start a program: `ext::`, a host that reads as an option."""
-    if _HELPER.search(text):
+    before, unknown, _ = text.partition(ANY)
+    if _HELPER.search(text) or (unknown and _BEFORE_HELPER.match(before)):  # "ext$X", when X holds the rest
         call.refuse(f"the repository {shown(text)!r} starts a helper program", "https, ssh and git URLs are accepted")
 
 

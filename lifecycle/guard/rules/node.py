@@ -21,7 +21,7 @@ _FLAGS = names(
     experimental-global-navigator experimental-global-webcrypto experimental-import-meta-resolve
     experimental-json-modules experimental-modules experimental-network-inspection experimental-permission
     permission experimental-print-required-tla experimental-repl-await experimental-require-module
-    experimental-sqlite experimental-strip-types experimental-test-coverage experimental-test-isolation
+    experimental-sqlite experimental-strip-types experimental-test-coverage
     experimental-test-module-mocks experimental-test-snapshots experimental-top-level-await
     experimental-transform-types experimental-vm-modules experimental-wasm-modules experimental-websocket
     experimental-webstorage experimental-worker expose-gc expose_gc frozen-intrinsics help inspect
@@ -39,16 +39,16 @@ _FLAGS = names(
 _VALUED = names(
     """conditions test-name-pattern test-skip-pattern test-timeout test-concurrency test-shard
     unhandled-rejections max-http-header-size dns-result-order disable-warning disable-proto title
-    inspect-port heapsnapshot-near-heap-limit secure-heap secure-heap-min test-isolation
+    inspect-port heapsnapshot-near-heap-limit secure-heap secure-heap-min test-isolation experimental-test-isolation
     experimental-default-type network-family-autoselection-attempt-timeout max-old-space-size
     max-semi-space-size stack-size stack-trace-limit max-old-space-size-percentage trace-event-categories
     test-coverage-exclude test-coverage-include test-coverage-lines test-coverage-functions
-    test-coverage-branches test-rerun-failures
+    test-coverage-branches
     tls-cipher-list cpu-prof-interval heap-prof-interval
     allow-fs-read"""
 )
 _V8_VALUED = frozenset({"max-old-space-size", "max-semi-space-size", "stack-size", "stack-trace-limit", "experimental-specifier-resolution", "es-module-specifier-resolution"})
-_PATHS = frozenset({"env-file", "env-file-if-exists", "watch-path", "test-reporter-destination"})
+_PATHS = frozenset({"env-file", "env-file-if-exists", "watch-path", "test-reporter-destination", "test-rerun-failures"})
 _INSPECT = frozenset({"inspect", "inspect-brk", "inspect-wait"})
 _SHORT = {"v": "version", "h": "help", "c": "check"}
 _REPORTERS = frozenset({"spec", "tap", "dot", "junit", "lcov"})

@@ -11,6 +11,18 @@ from collections.abc import Sequence
 
 from lifecycle.guard.call import Call
 from lifecycle.guard.names import names
+from lifecycle.guard.rules.npm_options import (
+    BEFORE_COMMAND,
+    BOOLEAN,
+    INDIFFERENT,
+    PATHS,
+    REFUSED,
+    SHORTHANDS,
+    VALUED,
+    VALUED_IN_SOME,
+    abbreviates,
+    check_countable,
+)
 from lifecycle.guard.values import NAME, SPLIT, is_known, may_be_option, may_vanish, shown
 
 __all__ = ["npm"]
@@ -42,39 +54,6 @@ _ACCEPTED = names(
 _GLOBAL_ACCEPTED = frozenset({"ls", "ll", "outdated", "root", "prefix", "view", "config", "get", "help", "bin", "search", "fund", "doctor"})
 _SPECS = frozenset({"install", "install-test", "pack", "diff", "update"})
 
-# Options that name a program, a file that npm loads, or a place outside. Any abbreviation of them counts.
-_REFUSED = (
-    "script-shell", "node-options", "git", "shell", "browser", "userconfig", "globalconfig", "init-module", "init.module", "editor",
-    "viewer", "node-gyp", "python", "nodedir", "onload-script", "scripts-prepend-node-path", "global-prefix", "globalprefix",
-    "global", "call", "package", "npm-path", "nodejs-path", "which-node", "gyp", "cache-folder", "tmp", "msvs-version",
-)  # fmt: skip
-_PATHS = ("prefix", "cache", "logs-dir", "pack-destination", "local-prefix", "provenance-file")
-_BOOLEAN = names(
-    """all allow-same-version audit bin-links commit-hooks description dev diff-name-only dry-run engine-strict
-    force foreground-scripts format-package-lock fund git-tag-version global-style if-present ignore-scripts
-    include-workspace-root install-links json legacy-bundling legacy-peer-deps link long offline optional
-    package-lock package-lock-only parseable prefer-dedupe prefer-offline prefer-online production progress
-    provenance read-only save save-bundle save-dev save-exact save-optional save-peer save-prod shrinkwrap
-    sign-git-commit sign-git-tag strict-peer-deps strict-ssl timing unicode update-notifier usage version
-    versions workspaces workspaces-update yes"""
-)
-_VALUED = names(
-    """access audit-level auth-type before ca cafile cert depth diff diff-unified fetch-retries
-    fetch-timeout https-proxy include init-author-email init-author-name init-author-url init-license
-    init-type init-version install-strategy key libc location lockfile-version loglevel maxsockets message
-    noproxy omit only os cpu otp preid proxy registry save-prefix sbom-format sbom-type scope searchlimit
-    searchopts tag tag-version-prefix umask user-agent workspace also"""
-)
-_BEFORE_COMMAND = frozenset({"loglevel", "workspace", "registry"})
-_SHORTHANDS = {
-    "enjoy-by": "before", "d": "loglevel=info", "dd": "loglevel=verbose", "ddd": "loglevel=silly", "quiet": "loglevel=warn",
-    "q": "loglevel=warn", "s": "loglevel=silent", "silent": "loglevel=silent", "verbose": "loglevel=verbose", "desc": "description",
-    "help": "usage", "local": "no-global", "n": "no-yes", "no": "no-yes", "porcelain": "parseable", "readonly": "read-only",
-    "reg": "registry", "iwr": "include-workspace-root", "ws": "workspaces", "a": "all", "c": "call", "f": "force", "g": "global",
-    "L": "location", "l": "long", "m": "message", "p": "parseable", "C": "prefix", "S": "save", "B": "save-bundle",
-    "D": "save-dev", "E": "save-exact", "O": "save-optional", "P": "save-prod", "?": "usage", "H": "usage", "h": "usage",
-    "v": "version", "w": "workspace", "y": "yes",
-}  # fmt: skip
 _PACKAGE_KEY = re.compile(
     r"(?:name|version|description|main|module|types|typings|type|license|author|keywords|homepage|repository|bugs|private|engines|"
     r"exports|imports|files|browser|sideEffects|dependencies|devDependencies|peerDependencies|optionalDependencies|workspaces|"
@@ -109,11 +88,12 @@ def npm(call: Call) -> None:
             _spec(call, word)
 
 
-def _read(call: Call) -> tuple[str | None, list[str], bool]:  # noqa: C901  # one loop over npm's own reading
+def _read(call: Call) -> tuple[str | None, list[str], bool]:  # noqa: C901, PLR0912  # one loop over npm's own reading
     """The canonical command, its words, and whether -g stands there; every setting is judged on the way."""
     words: list[str] = []
     command: str | None = None
     is_global = False
+    workspaces: list[str] = []
     fields = list(call.arguments)
     at = 0
     while at < len(fields):
@@ -133,16 +113,36 @@ def _read(call: Call) -> tuple[str | None, list[str], bool]:  # noqa: C901  # on
             else:
                 words.append(field)
             continue
-        for name, given in _settings(call, field, command is None):
+        if command not in INDIFFERENT:
+            check_countable(call, field)
+        settings = _settings(call, field, command is None)
+        for name, given in settings:
             value = given if given is not None else _next(fields, at)
+            if name == "workspace":
+                workspaces.append(value)
             is_global = is_global or name == "global" or (name == "location" and value == "global")
-            if name in _PATHS:
+            if name in PATHS:
                 call.require_inside(value, f"--{name}")
-            if given is None and (name in _VALUED or name in _PATHS):
+            if given is None and (name in VALUED or name in PATHS):
                 if value.startswith("-"):
                     call.refuse(f"the option {shown(field)!r} lacks its value", f"write --{name}=VALUE")
                 at += 1
+        if _is_switch(field, settings):
+            if _next(fields, at) == "null" and command not in INDIFFERENT:
+                call.refuse(f"some switches take the word null, perhaps {shown(field)!r}", "leave it out")
+            at += _next(fields, at) in ("true", "false")
+    for workspace in workspaces:
+        if command == "init" or is_known(workspace):  # init makes the directory
+            call.require_inside(workspace, "the workspace")
     return command, words, is_global
+
+
+def _is_switch(field: str, settings: Sequence[tuple[str, str | None]]) -> bool:
+    """Whether npm takes `true` or `false` after the option for its value, and nothing else."""
+    if not settings:
+        return "=" not in field
+    name, given = settings[-1]
+    return given is None and name not in VALUED and name not in PATHS
 
 
 def _next(fields: Sequence[str], at: int) -> str:
@@ -154,34 +154,35 @@ def _settings(call: Call, field: str, before_command: bool) -> list[tuple[str, s
     name, equals, value = field.lstrip("-").partition("=")
     if not is_known(name) or NAME in name:
         call.refuse(f"the option {shown(field)!r} is not known literally", "spell it")
-    name = name.lower() if name.lower() in _BOOLEAN | _VALUED else name
-    if name in _BOOLEAN or name in _VALUED or name in _PATHS:
+    if name in BOOLEAN or name in VALUED or name in PATHS or (equals and name in VALUED_IN_SOME):
         return [_placed(call, name, value if equals else None, before_command)]
-    if name in _SHORTHANDS:
-        target, _, given = _SHORTHANDS[name].partition("=")
+    if name in SHORTHANDS:
+        target, _, given = SHORTHANDS[name].partition("=")
         return [_placed(call, target, given or (value if equals else None), before_command)]
-    if name and not equals and all(letter in _SHORTHANDS for letter in name) and not field.startswith("--"):
-        pairs = [(_SHORTHANDS[letter].partition("=")[0], None) for letter in name]
-        if any(target in _PATHS for target, _ in pairs):
+    if name and not equals and all(letter in SHORTHANDS for letter in name) and not field.startswith("--"):
+        pairs = [SHORTHANDS[letter].partition("=") for letter in name]
+        if any(target in PATHS for target, _, _ in pairs):
             call.refuse(f"the cluster {shown(field)!r} is not accepted", "write its options apart")
-        return [_placed(call, target, value, before_command) for target, value in pairs]
-    _check_unknown(call, field, name.removeprefix("no-"), before_command)
-    return [] if name.startswith("no-") else [(name, value if equals else None)]
+        return [_placed(call, target, given or None, before_command) for target, _, given in pairs]
+    bare = re.sub(r"(?i)\A(?:no-)+", "", name)
+    _check_unknown(call, field, bare, before_command)
+    return [] if bare != name else [(name, value if equals else None)]
 
 
 def _placed(call: Call, name: str, value: str | None, before_command: bool) -> tuple[str, str | None]:
     """The setting; before the command only those for which it is certain which word is their value."""
-    if before_command and value is None and name in _VALUED and name not in _BEFORE_COMMAND:
+    if before_command and value is None and name in VALUED and name not in BEFORE_COMMAND:
         call.refuse(f"the option --{name} before the command is not accepted", f"put it behind the command, or write --{name}=VALUE")
     return name, value
 
 
 def _check_unknown(call: Call, field: str, bare: str, before_command: bool) -> None:
     """Refuse an option that is no harmless known one, and is or abbreviates a refused one."""
-    if bare in _BOOLEAN or bare in _VALUED or bare == "global":
+    if bare in BOOLEAN or bare in VALUED or bare == "global":
         return
     normal = bare.replace("_", "-").lower()
-    if any(refused.startswith(normal) for refused in (*_REFUSED, *_PATHS)):
+    is_letter = len(normal) == 1 and not abbreviates(normal) and not before_command  # it begins too many names to mean one
+    if not is_letter and any(refused.startswith(normal) for refused in (*REFUSED, *PATHS)):
         call.refuse(f"the option {shown(field)!r} changes what npm runs, loads or writes", "leave it out")
     if before_command:
         call.refuse(f"the option {shown(field)!r} before the command is not accepted", "put it behind the command")
@@ -210,11 +211,21 @@ def _config(call: Call, command: str, words: list[str]) -> None:
         words = words[1:]
     elif command == "get":
         return
-    keys = [word.partition("=")[0] for word in words] if words and "=" in words[0] else words[:1]
-    for key in keys:
+    for key in _set_keys(words):
         normal = key.replace("_", "-").lower()
-        if not _SETTING_KEY.match(normal) or normal in _REFUSED or normal in _PATHS:
+        if not _SETTING_KEY.match(normal) or normal in REFUSED or normal in PATHS:
             call.refuse(f"the setting {shown(key)!r} changes what npm runs, loads or writes", "other settings are accepted")
+
+
+def _set_keys(words: Sequence[str]) -> list[str]:
+    """The keys of `config set`, which takes KEY=VALUE and KEY VALUE in any mixture."""
+    keys: list[str] = []
+    at = 0
+    while at < len(words):
+        key, equals, _ = words[at].partition("=")
+        keys.append(key)
+        at += 1 if equals else 2
+    return keys
 
 
 def _pkg(call: Call, words: list[str]) -> None:
