@@ -113,7 +113,8 @@ def _read(call: Call) -> tuple[str | None, list[str], bool]:  # noqa: C901, PLR0
             else:
                 words.append(field)
             continue
-        if command not in INDIFFERENT:
+        takes_dashes = _next(fields, at) == "--" and field.lstrip("-").lower().startswith("no-")
+        if command not in INDIFFERENT or takes_dashes:
             check_countable(call, field)
         settings = _settings(call, field, command is None)
         for name, given in settings:

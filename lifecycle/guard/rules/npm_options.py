@@ -85,8 +85,8 @@ def check_countable(call: Call, field: str) -> None:
     elif is_negated:
         is_plain = bare in BOOLEAN or bare in _NEGATABLE or bare == "global" or not (abbreviates(bare) or bare in VALUED_IN_SOME or bare in VALUED)
     else:
-        is_plain = target in BOOLEAN or bool(given) or target in _SWITCHES or not abbreviates(name)
-    if name not in SHORTHANDS and name and all(letter in SHORTHANDS for letter in name):  # a cluster, after any number of dashes
+        is_plain = target in BOOLEAN or bool(given) or target in _SWITCHES or not abbreviates(name, of_values=True)
+    if name and name not in SHORTHANDS and name not in BOOLEAN and all(letter in SHORTHANDS for letter in name):  # a cluster, after any number of dashes
         targets = [SHORTHANDS[letter] for letter in name]
         is_plain = not equals and not field.startswith("--") and not any(each in VALUED for each in targets[:-1])
     else:
@@ -95,7 +95,14 @@ def check_countable(call: Call, field: str) -> None:
         call.refuse(f"it is not plain what follows {shown(field)!r}", "spell options out, switches without '=' and values with it")
 
 
-def abbreviates(name: str) -> bool:
-    """Whether npm would, or in some version could, take the name for a longer one; one letter that begins many is none."""
+def abbreviates(name: str, *, of_values: bool = False) -> bool:
+    """Whether npm would, or in some version could, take the name for a longer one; one letter that begins many is none.
+
+    Args:
+        name: without its dashes.
+        of_values: only longer ones that take a value count.
+    """
     longer = [known for known in (*BOOLEAN, *VALUED, *VALUED_IN_SOME, *PATHS, *SHORTHANDS) if known.startswith(name) and known != name]
-    return bool(longer) and (len(name) > 1 or len(longer) == 1)
+    if len(name) == 1 and len(longer) > 1:
+        return False
+    return any(SHORTHANDS.get(known, known) not in BOOLEAN and "=" not in SHORTHANDS.get(known, "") for known in longer) if of_values else bool(longer)
