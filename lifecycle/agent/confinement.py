@@ -132,8 +132,8 @@ class Confinement:
         return [place for place in found if own(place, self.project_dir) or not self._is_hidden(place)]
 
     def _homes(self) -> list[Path]:
-        """The homes that are made anew: those that are to be seen, and hold no part of what is written."""
-        real = [home for home in _real(self.homes) if home.is_dir() and home != Path("/") and not _is_gone(home)]
+        """The homes that are made anew: those that are to be seen, are a person's, and hold no part of what is written."""
+        real = [home for home in _real(self.homes) if home.is_dir() and not _is_the_systems(home) and not _is_gone(home)]
         apart = [home for home in real if not any(is_within(home, each) for each in (*self._bound(), *self.hidden))]
         return [home for home in dict.fromkeys(apart) if not any(home != each and home.is_relative_to(each) for each in apart)]
 
@@ -178,6 +178,11 @@ def _is_gone(place: Path) -> bool:
     return place.is_relative_to("/tmp") or place.is_relative_to("/run")  # noqa: S108
 
 
+def _is_the_systems(place: Path) -> bool:
+    """Whether it holds what programs need: services have such homes."""
+    return place == Path("/") or any(place.is_relative_to(each) for each in _SYSTEM)
+
+
 def _pythons() -> list[Path]:
     """Where our own Python is, if that would be hidden: what serves within the walls is run by it."""
     places = {Path(os.path.realpath(place)) for place in (sys.prefix, sys.base_prefix, _HERE)}
@@ -185,6 +190,7 @@ def _pythons() -> list[Path]:
 
 
 _HERE: Final = Path(__file__).parent
+_SYSTEM: Final = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/sbin", "/sys", "/usr")
 
 WITHHELD: Final = (
     *(name for name in CREDENTIAL_VARIABLES if "_USE_" not in name),

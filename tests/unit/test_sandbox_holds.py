@@ -171,6 +171,13 @@ async def test_a_home_in_the_project_is_watched_instead(home: Path) -> None:
     assert after.endswith("fine\n")
 
 
+@pytest.mark.parametrize("services", ["/", "/proc", "/dev", "/usr/sbin", "/bin", "/etc"])
+async def test_the_home_of_a_service_is_the_systems_and_stays_whole(home: Path, project: Path, services: str) -> None:
+    async with shell_in(walls(project, home, homes=(Path(services),)), home) as run:
+        said = await run("cat /proc/self/comm; ls -d /usr/sbin /etc/passwd; git --version; : > /dev/null && echo fine")
+    assert {"cat", "/usr/sbin", "/etc/passwd", "git", "fine"} <= set(said.split())
+
+
 # --- what is sealed ---------------------------------------------------------------------------------------------
 
 
