@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape
 
-from lifecycle.diagram.labels import Line, Voice, edge_lines, node_lines, visible
+from lifecycle.diagram.labels import Line, Voice, edge_lines, node_lines
 from lifecycle.diagram.model import Diagram, Edge, Kind, Node, Weight
+from lifecycle.diagram.names import shown, visible
 from lifecycle.diagram.paint import Paint
 from lifecycle.diagram.palette import COLOURS, Role, Theme
 from lifecycle.diagram.words import edge_words, heading, node_words, summary
@@ -27,7 +28,7 @@ def render(diagram: Diagram, paint: Paint | None = None) -> str:
 def _lines(diagram: Diagram, paint: Paint | None) -> Iterator[str]:
     title = f"{_font(heading(diagram), Role.INK, 18, is_bold=True)}<BR/>"
     title += _font(summary(diagram, paint), Role.MUTED, 12)
-    yield f"digraph {_quoted(heading(diagram))} {{"
+    yield f"digraph {_quoted(visible(diagram.name))} {{"
     yield f"    graph [label=<{title}>, labelloc=t, rankdir=TB, nodesep=0.6, ranksep=0.45, pad=0.3,"
     yield f'           bgcolor="{_COLOUR[Role.CARD]}", fontname="{_FONT}"{_HASTE if len(diagram.edges) > _MANY else ""}]'
     yield f'    node [shape=box, style="rounded,filled", color="{_COLOUR[Role.BORDER]}",'
@@ -35,19 +36,19 @@ def _lines(diagram: Diagram, paint: Paint | None) -> Iterator[str]:
     yield f'    edge [fontname="{_FONT}", fontsize=11, arrowsize=0.8]'
     number = 0
     for group, members in groupby(diagram.nodes, key=lambda node: node.group):
-        drawn = [f"{_quoted(node.name)} [{_node(node, diagram, paint)}]" for node in members]
+        drawn = [f"{_quoted(visible(node.name))} [{_node(node, diagram, paint)}]" for node in members]
         if group is None:
             yield from (f"    {node}" for node in drawn)
         else:
             number += 1
             yield f"    subgraph cluster_{number} {{"
-            yield f'        graph [label=<{_font(visible(group), Role.MUTED, 11)}>, labeljust=l, style="rounded,filled",'
+            yield f'        graph [label=<{_font(shown(group), Role.MUTED, 11)}>, labeljust=l, style="rounded,filled",'
             yield f'               color="{_COLOUR[Role.FRAME]}", fillcolor="{_COLOUR[Role.GROUP]}", margin=14]'
             yield from (f"        {node}" for node in drawn)
             yield "    }"
     for edge in diagram.edges:
         if edge.source != edge.dest:
-            yield f"    {_quoted(edge.source)} -> {_quoted(edge.dest)} [{_edge(edge, diagram, paint)}]"
+            yield f"    {_quoted(visible(edge.source))} -> {_quoted(visible(edge.dest))} [{_edge(edge, diagram, paint)}]"
     yield "}"
 
 
@@ -137,7 +138,7 @@ def _written(attributes: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in attributes.items())
 
 
-def _quoted(name: str) -> str:
-    """A name between quotation marks. Graphviz reads a backslash there as the beginning of an escape."""
-    told = visible(name).replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(words: str) -> str:
+    """Words between quotation marks. Graphviz reads a backslash there as the beginning of an escape."""
+    told = words.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{told}"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.diagram.model import Diagram, Kind
+from lifecycle.diagram.names import shown
 from lifecycle.diagram.paint import Paint, Use
 
 __all__ = ["cost", "duration", "failures", "summary", "troubles", "use"]
@@ -78,10 +79,11 @@ def summary(diagram: Diagram, paint: Paint) -> str:
 
 def _standing(diagram: Diagram, paint: Paint) -> str:
     if paint.reason is not None:
-        return f"stopped: {paint.reason}"
+        return f"stopped: {shown(paint.reason)}"
+    current = shown(paint.current)
     if diagram.node(paint.current).kind is Kind.FINAL:
-        return f"in {paint.current}"
-    return f"now in {paint.current}" if paint.is_running else f"left in {paint.current}, no manager runs"
+        return f"in {current}"
+    return f"now in {current}" if paint.is_running else f"left in {current}, no manager runs"
 
 
 def _times(what: str, count: int) -> str:

@@ -5,15 +5,15 @@ Owns what stands there and where its lines break; refuses to know how wide a let
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
 from lifecycle.diagram import figures
 from lifecycle.diagram.model import Arrow, Diagram, Edge, Node
+from lifecycle.diagram.names import shown
 from lifecycle.diagram.paint import Paint, is_bad
 
-__all__ = ["Line", "Piece", "Voice", "edge_lines", "node_lines", "plain", "visible"]
+__all__ = ["Line", "Piece", "Voice", "edge_lines", "node_lines", "plain"]
 
 _EDGE_ROOM, _NODE_ROOM = 30, 36
 """Letters that may stand on a line before the next one is begun."""
@@ -59,12 +59,12 @@ def edge_lines(edge: Edge, paint: Paint | None = None) -> tuple[Line, ...]:
 
 def node_lines(node: Node, diagram: Diagram, paint: Paint | None = None) -> tuple[Line, ...]:
     """What is written in a state's box: its name, ways back to itself, why runs end there; painted, its use."""
-    lines: list[Line] = [(Piece(visible(node.name), Voice.NAME),)]
+    lines: list[Line] = [(Piece(shown(node.name), Voice.NAME),)]
     for edge in diagram.edges:
         if edge.source == edge.dest == node.name:
             lines.extend((Piece("again: ", Voice.FIGURE), *line) for line in edge_lines(edge, paint))
     if paint is None:
-        lines.extend(_joined([(Piece(visible(reason), Voice.FIGURE),) for reason in node.reasons], _NODE_ROOM))
+        lines.extend(_joined([(Piece(shown(reason), Voice.FIGURE),) for reason in node.reasons], _NODE_ROOM))
         return tuple(lines)
     used = paint.state(node.name)
     if used.count or used.crashes or used.time_s or used.troubles:
@@ -74,7 +74,7 @@ def node_lines(node: Node, diagram: Diagram, paint: Paint | None = None) -> tupl
     lines.extend(_joined([(Piece(words, Voice.TROUBLE),) for words in others], _NODE_ROOM))
     if node.name == paint.current and paint.reason is not None:
         voice = Voice.FAILURE if is_bad(paint.reason) else Voice.FIGURE
-        lines.append((Piece(f"stopped: {visible(paint.reason)}", voice),))
+        lines.append((Piece(f"stopped: {shown(paint.reason)}", voice),))
     return tuple(lines)
 
 
@@ -83,37 +83,13 @@ def plain(line: Line) -> str:
     return "".join(piece.text for piece in line)
 
 
-def visible(name: str) -> str:
-    """A name on one line: what cannot be seen, or would turn the text around it, is told by its code.
-
-    >>> visible("a\\tb\\u202ec"), visible("")
-    ('a␉b<U+202E>c', '<empty>')
-    """
-    if not name:
-        return "<empty>"
-    return "".join(_visible_letter(letter) for letter in name)
-
-
-def _visible_letter(letter: str) -> str:
-    if letter < " ":
-        return chr(0x2400 + ord(letter))
-    if unicodedata.category(letter) in _UNSEEN and letter not in _JOINERS:
-        return f"<U+{ord(letter):04X}>"
-    return letter
-
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_JOINERS = frozenset({"\u200c", "\u200d"})
-"""Invisible letters that spelling needs, in Persian and Hindi among others."""
-
-
 def _arrow_line(edge: Edge, arrow: Arrow, paint: Paint | None) -> Line:
     used = None if paint is None else paint.arrow(edge, arrow)
     is_unused = paint is not None and paint.edge(edge).count == 0
     voice = Voice.UNUSED if is_unused else Voice.ASIDE if arrow.is_aside else Voice.TRIGGER
-    pieces = [Piece(visible(arrow.trigger), voice)]
+    pieces = [Piece(shown(arrow.trigger), voice)]
     if arrow.guard is not None:
-        pieces.append(Piece(f" [{visible(arrow.guard)}]", Voice.UNUSED if is_unused else Voice.GUARD))
+        pieces.append(Piece(f" [{shown(arrow.guard)}]", Voice.UNUSED if is_unused else Voice.GUARD))
     if used is not None and used.steps:
         pieces.append(Piece(f" {' '.join(f'#{step}' for step in used.steps)}", Voice.COUNT))
     elif used is not None and used.count:

@@ -6,7 +6,8 @@ Why not a general layout of layers: those keep edges short and leave labels to c
 that need no system package places edge labels. A lifecycle is one main way with short cuts and returns, so the
 rows are that way; ways ahead run down on the left, ways back run up on the right. Each label lies in a gap between
 two rows, where no line runs sideways, between its own lane and the next one inwards. So nothing ever overlaps a
-label or a state, with any table, and only lines cross lines.
+label or a state, with any table, and only lines cross lines. Ways to one state that look alike share a lane, their
+trunk: two hundred ways to the end are one line that two hundred run into, and not two hundred lines.
 """
 
 from __future__ import annotations
@@ -42,12 +43,17 @@ class Rect:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A way from one row to another, and how large its label is."""
+    """A way from one row to another, and how large its label is.
+
+    Attributes:
+        trunk: what it looks like. Those that lead to one row on one side and look alike share a lane; None never does.
+    """
 
     source: int
     dest: int
     label_width: int
     label_height: int
+    trunk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,17 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A way's line, from its source to the tip at its destination, and its label. `side` is -1, 0 or 1."""
+    """A way's line, from its source to the tip at its destination, and its label.
+
+    Attributes:
+        side: left -1, right 1, or 0 along the spine.
+        joins: whether it runs into a trunk at its second point, from where on another wire is drawn at its place.
+    """
 
     points: tuple[Point, ...]
     label: Rect
     side: int
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +116,16 @@ def _is_spine(link: Link) -> bool:
 
 
 class _Lanes:
-    """How far from the spine each link runs, and in which gap its label lies. Gap n is below row n."""
+    """How far from the spine each link runs, and in which gap its label lies. Gap n is below row n.
+
+    `leader` has for each link the one whose line its trunk is: the longest of those that share the lane, often itself.
+    """
 
     def __init__(self, sizes: Sequence[tuple[int, int]], links: Sequence[Link], measures: Measures) -> None:
         self.distance = [0] * len(links)
         self.gap = [link.source for link in links]
         self.side = [0 if _is_spine(link) else 1 if link.dest < link.source else -1 for link in links]
+        self.leader = list(range(len(links)))
         self._measures = measures
         self._row = {side: [-(-width // 2) for width, _ in sizes] for side in (-1, 1)}
         self._gap = {side: [0] * len(sizes) for side in (-1, 1)}
@@ -117,36 +133,54 @@ class _Lanes:
             if _is_spine(link):
                 self._gap[1][link.source] = measures.pad_x + link.label_width
         # Short ways lie inside long ones, so that they do not cross.
-        for number in sorted(range(len(links)), key=lambda n: abs(links[n].dest - links[n].source)):
-            if self.side[number]:
-                self._put(number, links[number], self.side[number])
+        for trunk in sorted(self._trunks(links), key=lambda trunk: _span(links[trunk[0]])):
+            self._put(trunk, links, self.side[trunk[0]])
 
-    def _put(self, number: int, link: Link, side: int) -> None:
-        first, last = sorted((link.source, link.dest))
+    def _trunks(self, links: Sequence[Link]) -> list[list[int]]:
+        """The links beside the spine, those that share a lane together and the longest of them first."""
+        found: dict[object, list[int]] = {}
+        for number, link in enumerate(links):
+            if side := self.side[number]:
+                key = number if link.trunk is None else (link.dest, side, link.trunk)
+                found.setdefault(key, []).append(number)
+        return [sorted(trunk, key=lambda number: -_span(links[number])) for trunk in found.values()]
+
+    def _put(self, trunk: Sequence[int], links: Sequence[Link], side: int) -> None:
+        first, last = sorted((links[trunk[0]].source, links[trunk[0]].dest))
         rows, gaps, lane = self._row[side], self._gap[side], self._measures.lane
         at_least = max(*(gaps[gap] for gap in range(first, last)), *rows[first : last + 1]) + lane
-        room = link.label_width + 2 * self._measures.pad_x
-        order = range(first, last) if side < 0 else range(last - 1, first - 1, -1)
-        self.gap[number] = min(order, key=lambda gap: max(at_least, gaps[gap] + room))
-        distance = max(at_least, gaps[self.gap[number]] + room)
-        self.distance[number] = distance
+        rooms = [links[number].label_width + 2 * self._measures.pad_x for number in trunk]
+        if len(trunk) == 1:
+            order = range(first, last) if side < 0 else range(last - 1, first - 1, -1)
+            self.gap[trunk[0]] = min(order, key=lambda gap: max(at_least, gaps[gap] + rooms[0]))
+        else:
+            for number in trunk:  # beside its own source, so that it is told from the others
+                self.gap[number] = links[number].source - (side > 0)
+        distance = max(at_least, *(gaps[self.gap[number]] + room for number, room in zip(trunk, rooms, strict=True)))
+        for number in trunk:
+            self.distance[number] = distance
+            self.leader[number] = trunk[0]
         for gap in range(first, last):
             gaps[gap] = distance
         for row in range(first + 1, last):
             rows[row] = distance
 
 
+def _span(link: Link) -> int:
+    return abs(link.dest - link.source)
+
+
 def _ports(links: Sequence[Link], lanes: _Lanes) -> dict[tuple[int, int], list[tuple[int, bool]]]:
     """(row, side) -> the links that meet that side, from the top: (link, whether it starts there).
 
     What comes from above is on top with the inner lanes first, what comes from below is beneath with the outer
-    ones first: so they do not cross beside the box.
+    ones first: so they do not cross beside the box. A trunk arrives once, as its leader.
     """
     found: dict[tuple[int, int], list[tuple[tuple[int, int], int, bool]]] = {}
     for number, link in enumerate(links):
         side = lanes.side[number]
         for row, other, is_start in ((link.source, link.dest, True), (link.dest, link.source, False)):
-            if side:
+            if side and (is_start or lanes.leader[number] == number):
                 distance = lanes.distance[number]
                 place = (0, distance) if other < row else (1, -distance)
                 found.setdefault((row, side), []).append((place, number, is_start))
@@ -189,10 +223,10 @@ def _wire(
     else:
         x = side * lanes.distance[number]
         start = _port(link.source, side, (number, True), boxes, ports, measures)
-        end = _port(link.dest, side, (number, False), boxes, ports, measures)
+        end = _port(link.dest, side, (lanes.leader[number], False), boxes, ports, measures)
         points = (start, (x, start[1]), (x, end[1]), end)
         label_x = x + measures.pad_x if side < 0 else x - measures.pad_x - link.label_width
-    return Wire(points, Rect(label_x, middle, link.label_width, link.label_height), side)
+    return Wire(points, Rect(label_x, middle, link.label_width, link.label_height), side, joins=lanes.leader[number] != number)
 
 
 def _port(

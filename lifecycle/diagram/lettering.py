@@ -41,6 +41,8 @@ def _em(letter: str) -> float:
         return _EMS[letter]
     if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
         return 0.0
+    if "\u05d0" <= letter <= "\u05ea":
+        return 0.8
     # Beyond Latin the widest letters of DejaVu Sans and Noto Sans are an em; some of Arabic's are more.
     return 1.2 if "\u0600" <= letter <= "\u06ff" else 1.05
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from lifecycle.diagram import figures
-from lifecycle.diagram.labels import visible
 from lifecycle.diagram.model import Arrow, Diagram
+from lifecycle.diagram.names import apart, shown, visible
 from lifecycle.diagram.paint import Paint
 
 __all__ = ["render"]
@@ -58,7 +58,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(words: str) -> str:
-    return "".join(f"\\{letter}" if letter in _MARKS else letter for letter in visible(words))
+    return "".join(f"\\{letter}" if letter in _MARKS else letter for letter in shown(words))
 
 
 _MARKS = frozenset("\\`*[]<>#|~$_")
@@ -67,7 +67,7 @@ _MARKS = frozenset("\\`*[]<>#|~$_")
 
 def _prose(words: str) -> str:
     """Words that may hold Markdown of their author's, on one line of a table."""
-    return " ".join(visible(word) for word in words.split()).replace("|", "\\|")
+    return apart(" ".join(visible(word) for word in words.split()).replace("|", "\\|"))
 
 
 def _code(words: str | None) -> str:
@@ -75,6 +75,6 @@ def _code(words: str | None) -> str:
         return ""
     told = visible(words).replace("|", "\\|")
     if "`" not in told:
-        return f"`{told}`"
+        return apart(f"`{told}`")
     fence = "`" * (max(len(run) for run in re.findall("`+", told)) + 1)
-    return f"{fence} {told} {fence}"
+    return apart(f"{fence} {told} {fence}")

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from lifecycle.diagram.labels import Line, Voice, edge_lines, node_lines, plain, visible
+from lifecycle.diagram.labels import Line, Voice, edge_lines, node_lines, plain
 from lifecycle.diagram.model import Diagram, Edge, Kind, Node, Weight
+from lifecycle.diagram.names import shown
 from lifecycle.diagram.paint import Paint
 from lifecycle.diagram.palette import COLOURS, Role, Theme
 from lifecycle.diagram.words import heading, summary
@@ -37,7 +38,7 @@ def _lines(diagram: Diagram, paint: Paint | None) -> Iterator[str]:
             yield from (f"    {node}" for node in drawn)
         else:
             panels.append(f"group{len(panels) + 1}")
-            yield f'    subgraph {panels[-1]}["{_escaped(visible(group))}"]'
+            yield f'    subgraph {panels[-1]}["{_escaped(shown(group))}"]'
             yield from (f"        {node}" for node in drawn)
             yield "    end"
     edges = [edge for edge in diagram.edges if edge.source != edge.dest]

@@ -1,6 +1,6 @@
-"""PNG: the SVG made into pixels, with a font that is installed with us, so that it looks the same everywhere.
+"""PNG: the SVG made into pixels, with fonts that are installed with us, so that it looks the same everywhere.
 
-The only importer of resvg-py, which the extra `diagram` brings.
+The only importer of resvg-py, which the extra `diagram` brings. Which file a letter is drawn from is told by `fonts`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import struct
 import sys
 import zlib
 from importlib.util import find_spec
-from pathlib import Path
 
-from lifecycle.diagram import svg
+from lifecycle.diagram import fonts, svg
+from lifecycle.diagram.fonts import NEEDED
 from lifecycle.diagram.model import Diagram
 from lifecycle.diagram.paint import Paint
 from lifecycle.diagram.palette import Theme
@@ -23,7 +23,7 @@ from lifecycle.errors import ConfigurationError
 
 __all__ = ["ensure_available", "is_available", "render", "source_of", "stamp_of"]
 
-_NEEDED = ("resvg-py>=0.5", "fontpkg-inter>=4.1")
+_NEEDED = ("resvg-py>=0.5", *NEEDED)
 """What the extra `diagram` brings; a test holds them equal."""
 _SCALE = 2.0
 _MOST_PIXELS = 48_000_000
@@ -44,9 +44,9 @@ def render(diagram: Diagram, paint: Paint | None = None, *, theme: Theme = Theme
     drawn: bytes = resvg_py.svg_to_bytes(
         svg_string=source,
         zoom=_scale(source),
-        font_files=_fonts(),
+        font_files=fonts.files(source),
         sans_serif_family="Inter",
-        skip_system_fonts=_is_in_font(source),
+        skip_system_fonts=True,
     )
     words = {"Title": heading(diagram), "Description": description(diagram, paint), _STAMP: _stamp(source)}
     return drawn[:_HEAD] + b"".join(_words(*each) for each in words.items()) + drawn[_HEAD:]
@@ -67,7 +67,7 @@ def ensure_available() -> None:
 
 def is_available() -> bool:
     """Whether what draws PNGs is installed."""
-    return find_spec("resvg_py") is not None and find_spec("fontpkg_inter") is not None
+    return find_spec("resvg_py") is not None and fonts.are_installed()
 
 
 def source_of(diagram: Diagram, paint: Paint | None = None, *, theme: Theme = Theme.LIGHT) -> str:
@@ -100,18 +100,6 @@ def _words(keyword: str, words: str) -> bytes:
     """A chunk of text in UTF-8, not compressed and of no stated language."""
     content = b"iTXt" + keyword.encode("latin-1") + b"\0\0\0\0\0" + words.encode()
     return struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
-
-
-def _fonts() -> list[str]:
-    found = find_spec("fontpkg_inter")
-    assert found is not None, "looked for before"
-    assert found.origin is not None, "it is a package of files"
-    return sorted(str(path) for path in (Path(found.origin).parent / "files").glob("*.ttf"))
-
-
-def _is_in_font(source: str) -> bool:
-    """Whether Inter has every letter. Then only it is used; otherwise the system's fonts help out."""
-    return all(ord(letter) < 0x250 or letter in "→…" for letter in source)
 
 
 def _scale(source: str) -> float:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 from lifecycle.diagram.labels import Line
 from lifecycle.diagram.layout import Point, Rect
 
-__all__ = ["arrow", "element", "rectangle", "text", "words"]
+__all__ = ["arrow", "element", "joint", "rectangle", "text", "words"]
 
 _CORNER = 11
 _TIP_LENGTH, _TIP_HALF = 10, 5
@@ -33,7 +33,7 @@ def text(content: str, x: int, y: int, css: str, *, anchor: str = "start") -> st
 
 
 def words(line: Line, x: int, y: int, *, anchor: str = "start", css: str = "") -> str:
-    """A line of several voices. It reads from left to right whatever the script of its names."""
+    """A line of several voices. It reads from left to right whatever the script of its names, which are set apart."""
     if len(line) == 1:
         return text(line[0].text, x, y, f"{line[0].voice} {css}".strip(), anchor=anchor)
     pieces = "".join(element("tspan", {"class": str(piece.voice)}, escape(piece.text)) for piece in line)
@@ -55,10 +55,23 @@ def arrow(points: Sequence[Point], css: str, stroke_width: float | None = None) 
         (back[0] + step_y * half, back[1] + step_x * half),
     )
     head = "M" + " L".join(f"{x} {y}" for x, y in ((tip_x, tip_y), *wings)) + " Z"
-    line: dict[str, str | int] = {"class": f"wire {css}", "d": _rounded([*points[:-1], end])}
+    return _line(_rounded([*points[:-1], end]), css, stroke_width) + element("path", {"class": f"tip {css}", "d": head})
+
+
+def joint(points: Sequence[Point], css: str, stroke_width: float | None = None) -> str:
+    """A line that turns into another one at its second point, towards the third, and is not seen any further."""
+    start, corner, onward = points[:3]
+    radius = min(_CORNER, _length(start, corner) // 2, _length(corner, onward) // 2)
+    (enter_x, enter_y), (leave_x, leave_y) = _towards(corner, start, radius), _towards(corner, onward, radius)
+    path = f"M{start[0]} {start[1]} L{enter_x} {enter_y} Q{corner[0]} {corner[1]} {leave_x} {leave_y}"
+    return _line(path, css, stroke_width)
+
+
+def _line(path: str, css: str, stroke_width: float | None) -> str:
+    line: dict[str, str | int] = {"class": f"wire {css}", "d": path}
     if stroke_width is not None:
         line["style"] = f"stroke-width: {stroke_width:.1f}"
-    return element("path", line) + element("path", {"class": f"tip {css}", "d": head})
+    return element("path", line)
 
 
 def _rounded(points: Sequence[Point]) -> str:

@@ -24,7 +24,7 @@ def stylesheet(theme: Theme) -> str:
 
 
 def _shapes() -> Iterator[str]:
-    yield f"text {{ font-family: {FONTS}; font-size: 13px; white-space: pre }}"
+    yield f"text {{ font-family: {FONTS}; font-size: 13px; white-space: pre; direction: ltr }}"
     yield ".heading { font-size: 19px; font-weight: 600 }"
     yield ".name { font-size: 15px; font-weight: 600 }"
     yield ".small { font-size: 12px }"

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from lifecycle.diagram.labels import Line, edge_lines, node_lines, plain, visible
+from lifecycle.diagram.labels import Line, edge_lines, node_lines, plain
 from lifecycle.diagram.layout import Layout, Link, Measures, Rect, Wire, lay_out
 from lifecycle.diagram.lettering import width
 from lifecycle.diagram.model import Diagram, Edge, Kind, Node, Weight
+from lifecycle.diagram.names import shown
 from lifecycle.diagram.paint import Paint
 from lifecycle.diagram.palette import Theme
-from lifecycle.diagram.shapes import arrow, element, rectangle, text, words
+from lifecycle.diagram.shapes import arrow, element, joint, rectangle, text, words
 from lifecycle.diagram.stylesheet import stylesheet
 from lifecycle.diagram.words import description, edge_words, heading, node_words, summary
 
@@ -74,6 +75,7 @@ class _Drawing:
         self._edges = [edge for edge in diagram.edges if edge.source != edge.dest]
         self._labels = [edge_lines(edge, paint) for edge in self._edges]
         self._faces = [_Face(node, node_lines(node, diagram, paint)) for node in diagram.nodes]
+        self._most = 0 if paint is None else max((paint.edge(edge).count for edge in self._edges), default=0)
         self._layout = self._lay_out()
         self._inner_width = max(self._layout.extent.width, self._heading_width(), _MIN_INNER_WIDTH)
         self._samples = self._key_samples()
@@ -91,6 +93,7 @@ class _Drawing:
                 rows[edge.dest],
                 max((width(plain(line), _LABEL_PX, is_bold=True) for line in lines), default=0),
                 len(lines) * _LABEL_LINE,
+                trunk=f"{edge.weight} {self._stroke(edge)}",
             )
             for edge, lines in zip(self._edges, self._labels, strict=True)
         ]
@@ -151,7 +154,7 @@ class _Drawing:
     def _edge(self, edge: Edge, lines: Sequence[Line], wire: Wire) -> Iterator[str]:
         yield f"<g><title>{escape(edge_words(edge, self._paint))}</title>"
         css, stroke = self._stroke(edge)
-        yield arrow(wire.points, css, stroke)
+        yield (joint if wire.joins else arrow)(wire.points, css, stroke)
         x = wire.label.right if wire.side > 0 else wire.label.x
         for place, line in enumerate(lines):
             y = wire.label.y + place * _LABEL_LINE + 13
@@ -164,8 +167,7 @@ class _Drawing:
         used = self._paint.edge(edge)
         if not used.count:
             return "way-unused", None
-        most = max(self._paint.edge(each).count for each in self._edges)
-        stroke = 1.4 + 3.6 * math.log1p(used.count) / math.log1p(most)
+        stroke = 1.4 + 3.6 * math.log1p(used.count) / math.log1p(self._most)
         return f"way-{edge.weight}{' way-failing' if used.failures else ''}", round(stroke, 1)
 
     # --- states ----------------------------------------------------------------------------------------------
@@ -257,7 +259,7 @@ class _Drawing:
                 yield "bar", "share of the time"
         for group in dict.fromkeys(node.group for node in self._diagram.nodes):
             if group is not None:
-                yield "group", visible(group)
+                yield "group", shown(group)
 
     def _has(self, weight: Weight) -> bool:
         return any(edge.weight is weight for edge in self._edges)

@@ -28,15 +28,17 @@ def render(diagram: Diagram, paint: Paint | None = None) -> str:
     layout = lay_out(
         [(max(common, n), len(face) + 2) for n, face in zip(needed, faces, strict=True)],
         [
-            Link(rows[edge.source], rows[edge.dest], _width(lines), len(lines))
+            Link(rows[edge.source], rows[edge.dest], _width(lines), len(lines), trunk=f"{edge.weight} {_pen(edge, paint)}")
             for edge, lines in zip(edges, labels, strict=True)
         ],
         _MEASURES,
     )
     canvas = _Canvas(layout.extent)
     for edge, lines, wire in sorted(zip(edges, labels, layout.wires, strict=True), key=lambda drawn: _DEPTH[drawn[0].weight]):
-        canvas.wire(wire, _PENS["unused" if _is_unused(edge, paint) else edge.weight])
+        canvas.wire(wire, _PENS[_pen(edge, paint)])
         canvas.lines(wire.label, lines, is_right=wire.side > 0)
+    for edge, wire in zip(edges, layout.wires, strict=True):
+        canvas.joint(wire, _PENS[_pen(edge, paint)])
     for node, face, box in zip(diagram.nodes, faces, layout.boxes, strict=True):
         canvas.box(box, face, _frame(node, paint))
         if paint is not None and paint.current == node.name:
@@ -50,8 +52,8 @@ def _width(lines: Sequence[Line]) -> int:
     return max((columns(plain(line)) for line in lines), default=0)
 
 
-def _is_unused(edge: Edge, paint: Paint | None) -> bool:
-    return paint is not None and not paint.edge(edge).count
+def _pen(edge: Edge, paint: Paint | None) -> str:
+    return edge.weight if paint is None or paint.edge(edge).count else "unused"
 
 
 def _frame(node: Node, paint: Paint | None) -> str:
@@ -61,8 +63,8 @@ def _frame(node: Node, paint: Paint | None) -> str:
 
 
 _DEPTH = {Weight.ASIDE: 0, Weight.OTHER: 1, Weight.MAIN: 2}
-_PENS = {Weight.MAIN: "┃━┏┓┗┛", Weight.OTHER: "│─╭╮╰╯", Weight.ASIDE: "┆┄╭╮╰╯", "unused": "┊┈╭╮╰╯"}
-"""Upright, level, and the corners."""
+_PENS = {Weight.MAIN: "┃━┏┓┗┛┣┫", Weight.OTHER: "│─╭╮╰╯├┤", Weight.ASIDE: "┆┄╭╮╰╯├┤", "unused": "┊┈╭╮╰╯├┤"}
+"""Upright, level, the corners, and what runs into a trunk on the left and on the right."""
 _PLAIN, _ROUND, _DOUBLE, _HEAVY = "│─┌┐└┘", "│─╭╮╰╯", "║═╔╗╚╝", "┃━┏┓┗┛"
 
 
@@ -90,14 +92,20 @@ class _Canvas:
                 self._put(x, y, pen[0])
             return
         (start, start_y), (x, _), (_, end_y), (end, _) = wire.points
-        for near, y in ((start, start_y), (end, end_y)):
+        for near, y in ((start, start_y), (end, end_y))[: 1 if wire.joins else 2]:
             for between in range(min(near, x + 1), max(near, x)):
                 self._put(between, y, pen[1])
+        if wire.joins:
+            return
         top, bottom = sorted((start_y, end_y))
         for y in range(top + 1, bottom):
             self._put(x, y, pen[0])
         upper, lower = (pen[2], pen[4]) if wire.side < 0 else (pen[3], pen[5])
         self._cells[x, top], self._cells[x, bottom] = upper, lower
+
+    def joint(self, wire: Wire, pen: str) -> None:
+        if wire.joins:
+            self._cells[wire.points[1]] = pen[6] if wire.side < 0 else pen[7]
 
     def tip(self, wire: Wire) -> None:
         end_x, end_y = wire.points[-1]
@@ -135,14 +143,21 @@ class _Canvas:
         self._write(box.right - 2 - len(words), box.y, words)
 
     def _write(self, x: int, y: int, words: str) -> None:
-        """Letters of no width stay with the one before them; those of two take the next cell too."""
+        """Letters of no width stay with the one before them, or after them if they begin something.
+
+        Letters of two take the next cell too.
+        """
+        opening = ""
         for letter in words:
             taken = columns(letter)
-            if taken == 0 and (x - 1, y) in self._cells:
+            if letter in _OPENING:
+                opening += letter
+            elif taken == 0 and (x - 1, y) in self._cells:
                 self._cells[x - 1, y] += letter
-                continue
-            self._cells[x, y] = letter
-            x += max(1, taken)
+            else:
+                self._cells[x, y] = opening + letter
+                opening = ""
+                x += max(1, taken)
 
     def _put(self, x: int, y: int, stroke: str) -> None:
         """Lines that cross make a cross."""
@@ -155,6 +170,8 @@ class _Canvas:
 
 
 _UPRIGHT = frozenset("┃│┆┊")
+_OPENING = frozenset("\u2066\u2068")
+"""What sets a name apart that is written from right to left."""
 
 
 def _corners(box: Rect) -> tuple[Point, ...]:

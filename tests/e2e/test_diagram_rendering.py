@@ -25,8 +25,8 @@ import pytest
 from lifecycle.diagram import dot, mermaid, png, svg
 from lifecycle.diagram.documents import blocks
 from lifecycle.diagram.example import bad_night
-from lifecycle.diagram.labels import visible
-from lifecycle.diagram.model import diagram_of
+from lifecycle.diagram.names import shown, visible
+from lifecycle.diagram.model import Kind, diagram_of
 from lifecycle.diagram.paint import paint
 from lifecycle.diagram.palette import COLOURS, Role, Theme
 from states.table import Transition
@@ -121,6 +121,65 @@ def test_a_browser_shows_every_word_of_the_svg_whole_and_apart(browser, name) ->
     assert all(length > 5 for length in seen["wires"])
 
 
+WHERE = """
+return [...document.querySelectorAll('svg text')].map(e => ({
+  text: e.textContent,
+  // From left to right, each letter with its middle: what the marks take is nothing.
+  order: [...e.textContent].map((letter, n) => ({letter, at: e.getExtentOfChar(n)}))
+    .filter(seen => !/[\u2066-\u2069]/.test(seen.letter))
+    .sort((a, b) => a.at.x + a.at.width / 2 - b.at.x - b.at.width / 2).map(seen => seen.letter).join(''),
+}));
+"""
+RIGHT_TO_LEFT = [
+    Transition("NEW", "start", None, 'שלב "0"', "begin"),
+    Transition('שלב "0"', 'נדחה "לא"', "is_no", "מראה\u202e!", "so"),
+    Transition("מראה\u202e!", "ended", None, "SHUTDOWN", "so"),
+]
+
+
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+def test_a_browser_sets_each_name_in_its_own_direction_within_lines_from_left_to_right(browser, direction) -> None:
+    """Also on a page that is written from right to left. What is seen, letter by letter from the left:"""
+    drawn = svg.render(diagram_of(RIGHT_TO_LEFT, name='קבוצה "א" <g>'))
+    browser.show(f"<div dir={direction}>{drawn}</div>")
+    seen = {unmarked(word["text"]): word["order"] for word in browser.run(WHERE)}
+    assert seen['נדחה "לא" [is_no]'] == '"אל" החדנ [is_no]'
+    assert seen['שלב "0"'] == '"0" בלש'
+    assert seen['קבוצה "א" <g>'] == '>g< "א" הצובק'  # the brackets are mirrored when they are drawn
+    assert seen["מראה<U+202E>!"] == "!<U+202E>הארמ"
+    assert seen["start"] == "start"
+
+
+INK = """
+const image = new Image();
+await new Promise((loaded, failed) => { image.onload = loaded; image.onerror = failed; image.src = given; });
+const canvas = document.createElement('canvas');
+[canvas.width, canvas.height] = [image.width, image.height];
+const pen = canvas.getContext('2d');
+pen.drawImage(image, 0, 0);
+// Where the heading stands, column by column: how many pixels are dark.
+const [width, height] = [400, 60];
+const data = pen.getImageData(60, 30, width, height).data;
+const dark = x => [...Array(height).keys()].filter(y => data[4 * (y * width + x)] < 128).length;
+const columns = [...Array(width).keys()].map(dark);
+const inked = columns.flatMap((count, x) => count ? [x] : []);
+return {first: columns.slice(inked[0], inked[0] + 4), last: columns.slice(inked.at(-1) - 3, inked.at(-1) + 1)};
+"""
+
+
+def test_a_png_sets_a_name_in_its_own_direction_too(browser) -> None:
+    """A name that ends in a full stop has that on its left: a few pixels high where a letter would be many."""
+    pytest.importorskip("resvg_py", reason="the extra `diagram` is not installed")
+    found = []
+    for name in ("ררררר.", "lllll."):
+        drawn = base64.b64encode(png.render(diagram_of(name=name))).decode()
+        browser.show("")
+        found.append(browser.run(INK, given=f"data:image/png;base64,{drawn}"))
+    hebrew, latin = found
+    assert max(hebrew["first"]) <= 8 < max(hebrew["last"])
+    assert max(latin["last"]) <= 8 < max(latin["first"])
+
+
 @pytest.mark.parametrize("theme", [Theme.LIGHT, Theme.DARK])
 def test_the_svg_follows_the_readers_colours(browser, theme) -> None:
     browser.show(svg.render(diagram_of()), scheme=theme)
@@ -136,8 +195,9 @@ def test_the_svg_is_well_formed_and_names_itself(name) -> None:
     title, told = root.find(f"{space}title"), root.find(f"{space}desc")
     assert root.get("role") == "img"
     assert root.get("aria-labelledby") == f"{title.get('id')} {told.get('id')}"
-    assert title.text == visible(diagram.name)
-    assert all(visible(edge.source) in told.text for edge in diagram.edges)
+    assert title.text == shown(diagram.name)
+    assert len(told.text) <= 2_500, "nobody listens to more"
+    assert all(shown(node.name) in told.text for node in diagram.nodes if node.kind is not Kind.NORMAL)
 
 
 # --- Mermaid ---------------------------------------------------------------------------------------------------------
@@ -176,12 +236,12 @@ def test_mermaid_parses_and_draws_it_with_every_name_as_it_is(mermaid_page, name
     edges = [edge for edge in diagram.edges if edge.source != edge.dest]
     assert seen["kind"] == "flowchart-v2"
     assert seen["edges"] == len(edges)
-    drawn = sorted(seen["nodes"])
+    drawn = sorted(map(unmarked, seen["nodes"]))
     assert len(drawn) == len(diagram.nodes)
     for node in diagram.nodes:
         name = " ".join(visible(node.name).split())
         assert any(label.startswith(name) for label in drawn), (name, drawn)
-    told = " ".join(seen["labels"])
+    told = unmarked(" ".join(seen["labels"]))
     for edge in edges:
         assert " ".join(visible(edge.arrows[0].trigger).split()) in told
 
@@ -398,7 +458,12 @@ def is_flag(word) -> bool:
 
 
 def plain_words(text: str) -> str:
-    return " ".join(text.replace("\xa0", " ").split())
+    return unmarked(" ".join(text.replace("\xa0", " ").split()))
+
+
+def unmarked(text: str) -> str:
+    """Without what sets names apart that are written from right to left."""
+    return re.sub("[\u2066-\u2069]", "", text)
 
 
 def rgb(colour: str) -> str:

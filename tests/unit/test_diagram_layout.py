@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import pytest
@@ -23,7 +24,8 @@ def graphs(draw):
     row = st.integers(0, rows - 1)
     pairs = draw(st.lists(st.tuples(row, row), unique=True, max_size=24))
     size = st.integers(1, 200)
-    return sizes, [Link(a, b, draw(size), draw(st.integers(1, 80))) for a, b in pairs if a != b]
+    trunk = st.sampled_from([None, "solid", "dashed"])
+    return sizes, [Link(a, b, draw(size), draw(st.integers(1, 80)), draw(trunk)) for a, b in pairs if a != b]
 
 
 @pytest.mark.parametrize("unit", MEASURES)
@@ -44,14 +46,17 @@ def test_nothing_overlaps_a_label_or_a_state(unit: str, graph) -> None:
 @pytest.mark.parametrize("unit", MEASURES)
 @given(graph=graphs())
 def test_two_ways_cross_but_never_run_along_each_other(unit: str, graph) -> None:
-    layout = lay_out(*graph, MEASURES[unit])
+    """But for those that share a trunk."""
+    sizes, links = graph
+    layout = lay_out(sizes, links, MEASURES[unit])
+    trunks = [trunk_of(links[number], wire.side, number) for number, wire in enumerate(layout.wires)]
     segments = [
         (number, covered(start, end))
         for number, wire in enumerate(layout.wires)
         for start, end in pairwise(wire.points)
     ]
     for (one, first), (other, second) in combinations(segments, 2):
-        if one != other:
+        if trunks[one] != trunks[other]:
             shared = common(first, second)
             assert shared[0] <= 1 or shared[1] <= 1, "they share more than a crossing"
             assert shared[0] * shared[1] <= 1, "they share more than a crossing"
@@ -68,6 +73,37 @@ def test_every_way_leaves_its_source_and_ends_at_its_destination(unit: str, grap
 
 
 @given(graph=graphs())
+def test_what_joins_a_trunk_has_one_line_to_join_that_begins_before_it(graph) -> None:
+    sizes, links = graph
+    layout = lay_out(sizes, links, MEASURES["pixels"])
+    found = {}
+    for number, (link, wire) in enumerate(zip(links, layout.wires, strict=True)):
+        found.setdefault(trunk_of(link, wire.side, number), []).append((abs(link.source - link.dest), wire))
+    for members in found.values():
+        (length, trunk), *others = sorted(members, key=lambda member: member[1].joins)
+        assert not trunk.joins
+        for shorter, wire in others:
+            assert wire.joins and shorter < length
+            assert wire.points[1][0] == trunk.points[1][0] and wire.points[2:] == trunk.points[2:]
+
+
+def test_two_hundred_ways_to_one_state_are_one_line_and_its_branches() -> None:
+    links = [Link(row, 200, 90, 18, trunk="dashed") for row in range(199)]
+    narrow = lay_out([(150, 46)] * 201, links, MEASURES["pixels"])
+    wide = lay_out([(150, 46)] * 201, [replace(link, trunk=None) for link in links], MEASURES["pixels"])
+    assert narrow.extent.width < 300 and wide.extent.width > 4_000
+    assert narrow.boxes[200].height == 46, "one line arrives"
+    assert [wire.joins for wire in narrow.wires] == [False, *[True] * 198]
+
+
+def test_ways_that_look_different_share_no_lane() -> None:
+    links = [Link(0, 3, 90, 18, trunk="solid"), Link(1, 3, 90, 18, trunk="dashed")]
+    layout = lay_out([(150, 46)] * 4, links, MEASURES["pixels"])
+    assert [wire.joins for wire in layout.wires] == [False, False]
+    assert layout.wires[0].points[1][0] != layout.wires[1].points[1][0]
+
+
+@given(graph=graphs())
 def test_everything_is_within_the_extent(graph) -> None:
     layout = lay_out(*graph, MEASURES["pixels"])
     for rect in (*layout.boxes, *(wire.label for wire in layout.wires)):
@@ -77,6 +113,10 @@ def test_everything_is_within_the_extent(graph) -> None:
 
 def test_nothing_to_place_takes_no_room() -> None:
     assert lay_out([], [], MEASURES["pixels"]) == Layout((), (), Rect(0, 0, 0, 0))
+
+
+def trunk_of(link: Link, side: int, number: int) -> object:
+    return (link.dest, side, link.trunk) if side and link.trunk is not None else number
 
 
 def covered(start, end) -> Rect:
