@@ -6,7 +6,9 @@ import asyncio
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -179,12 +181,13 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["stop_reason"] is not None:
         yield f"    stopped: {document['stop_reason']}"
     if document["resume_at"] is not None:
-        yield f"    goes on at {document['resume_at']}"
+        yield f"    goes on at {_local(datetime.fromisoformat(document['resume_at']).timestamp())}"
     if document["guards"]:
         yield from ("", "guards")
-    for guard in document["guards"]:
-        yield from _wrapped(f"{_mark(guard)} {guard['name']:<18} {_verdict(guard)}  ", f"to {guard['leads_to']}")
-        yield from _inputs(guard["inputs"])
+    for inputs, guards in groupby(document["guards"], key=lambda guard: guard["inputs"]):
+        for guard in guards:
+            yield from _wrapped(f"{_mark(guard)} {guard['name']:<18} {_verdict(guard)}  ", f"to {guard['leads_to']}")
+        yield from _inputs(inputs)  # once for guards that look at the same
     if document["reasons"]:
         yield from ("", "reasons to stop, in order of precedence")
     told = set()
@@ -219,13 +222,21 @@ def _verdict(question: Mapping[str, Any]) -> str:
 
 
 def _inputs(inputs: Mapping[str, Any]) -> list[str]:
-    told = ", ".join(f"{path} {_short(value)}" for path, value in inputs.items())
+    told = ", ".join(f"{path} {_local(value) if path in _MOMENTS and value else _short(value)}" for path, value in inputs.items())
     width = min(terminal_width() or _WIDEST, _WIDEST)
     return paragraph(told, indent=" " * 6, width=width) if told else []
 
 
 _WIDEST: Final = 100
 """Also where it is no terminal: what a guard looked at is a long list."""
+
+
+_MOMENTS: Final = frozenset({"at", "started_at", "resume_at", "outcome.until"})
+"""The facts that are seconds since the epoch; people are told them by their own clock."""
+
+
+def _local(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _short(value: object) -> str:

@@ -77,10 +77,14 @@ def test_a_script_needs_no_event_loop(desk, project: Path) -> None:
     assert lines[-1] == "complete FeatureCount(total=1, passing=1)"
 
 
-def test_a_script_gets_words_instead_of_a_traceback(desk) -> None:
-    done = desk.run(sys.executable, "-m", f"{PACKAGE}.script", desk.directory / "nowhere")
+@pytest.mark.parametrize("name", ["plain", "script"])
+def test_who_names_no_directory_or_none_that_is_there_gets_words_instead_of_a_traceback(desk, name: str) -> None:
+    done = desk.run(sys.executable, "-m", f"{PACKAGE}.{name}", desk.directory / "nowhere")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "does not exist" in done.stderr
+    done = desk.run(sys.executable, "-m", f"{PACKAGE}.{name}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2] == f"Run it: python -m {PACKAGE}.{name} DIR"
 
 
 async def test_the_facade_says_when_there_is_a_loop_already(tmp_path: Path) -> None:

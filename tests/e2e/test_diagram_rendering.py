@@ -25,8 +25,8 @@ import pytest
 from lifecycle.diagram import dot, mermaid, png, svg
 from lifecycle.diagram.documents import blocks
 from lifecycle.diagram.example import bad_night
-from lifecycle.diagram.names import shown, visible
 from lifecycle.diagram.model import Kind, diagram_of
+from lifecycle.diagram.names import shown, visible
 from lifecycle.diagram.paint import paint
 from lifecycle.diagram.palette import COLOURS, Role, Theme
 from states.table import Transition

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -102,8 +104,28 @@ def test_a_decision_to_go_on_is_told_with_its_reason_and_until_when(project: Pat
     assert document["resume_at"].endswith("Z")
     assert not any(reason["holds"] for reason in document["reasons"])
     words = said(capsys, "explain", str(project), "5")
-    assert "-> may_continue       yes  to CONTINUE\n      features.total 3, features.passing 0" in words
+    guards = "-> may_continue       yes  to CONTINUE\n   must_stop          no   to SHUTDOWN\n"
+    assert f"{guards}      features.total 3, features.passing 0" in words
+    assert words.count("features.total") == 1, "both look at the same, which is told once"
     assert "otherwise: with " in words
+
+
+def test_people_are_told_moments_by_their_own_clock_and_machines_as_numbers(project: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("TZ", "XXX-05:30")
+    time.tzset()
+    try:
+        words, document = said(capsys, "explain", str(project), "5"), told(capsys, "explain", str(project), "5")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    [guard] = [guard for guard in document["guards"] if guard["decides"]]
+    at = guard["inputs"]["at"]
+    assert isinstance(at, float)
+    zone = timezone(timedelta(hours=5, minutes=30))
+    flat = " ".join(words.split())
+    assert f", at {datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M:%S}, outcome.until none" in flat
+    resumes = datetime.fromisoformat(document["resume_at"]).astimezone(zone)
+    assert f"goes on at {resumes:%Y-%m-%d %H:%M:%S}\n" in words
 
 
 def test_detect_asks_only_whether_there_is_work_and_for_the_limits(project: Path, capsys) -> None:

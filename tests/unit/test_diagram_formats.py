@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lifecycle.diagram import dot, lettering, markdown, mermaid, palette, svg, text
 from lifecycle.diagram.example import bad_night
 from lifecycle.diagram.formats import Format, format_of, render
-from lifecycle.diagram.names import visible
 from lifecycle.diagram.model import diagram_of
+from lifecycle.diagram.names import visible
 from lifecycle.diagram.paint import paint
 from lifecycle.diagram.palette import COLOURS, GROUNDS, Role, Theme, contrast
 from states.table import Transition

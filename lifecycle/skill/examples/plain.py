@@ -6,7 +6,7 @@ Run it: python -m lifecycle.skill.examples.plain DIR
 import asyncio
 import sys
 
-from lifecycle import SessionManager
+from lifecycle import LifecycleError, SessionManager
 from lifecycle.events import Transitioned
 
 
@@ -27,4 +27,9 @@ async def tell(session: SessionManager) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(sys.argv[1])))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        sys.exit(asyncio.run(main(sys.argv[1])))
+    except LifecycleError as error:
+        sys.exit(str(error))  # what cannot be done, why, and what to do

@@ -14,6 +14,8 @@ def tell(event: Event) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     try:
         result = run_until_shutdown(sys.argv[1], max_iterations=20, continue_delay=1, on_event=tell)
     except LifecycleError as error:
