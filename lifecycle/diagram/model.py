@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from states.table import FINAL, TABLE, Transition
 from states.vocabulary import StopReason, Trigger
@@ -163,10 +164,25 @@ def _weight(arrows: Sequence[Arrow], *, is_first: bool) -> Weight:
 
 
 def _reading_order(rows: Sequence[Transition], ways: Mapping[str, Sequence[str]]) -> list[str]:
-    """Depth first with the main way visited last, so that in reverse it follows its source at once."""
+    """With every way ahead that can be; but where a way aside would tear the main way apart, without such ways."""
     states = list(dict.fromkeys(str(state) for row in rows for state in (row.source, row.dest)))
     entered = {row.dest for row in rows if row.source != row.dest}
     initial = [state for state in states if state not in entered]
+    calm: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if not _is_aside(row):
+            calm[row.source].append(row.dest)
+    main = {(source, dests[0]) for source, dests in calm.items()}
+    reached = _closure(initial, calm)
+    for row in rows:
+        if _is_aside(row) and row.dest not in reached:
+            calm[row.source].append(row.dest)
+    orders = (_depth_first(states, initial, way) for way in (ways, calm))
+    return max(orders, key=lambda order: sum(step in main for step in pairwise(order)))
+
+
+def _depth_first(states: Sequence[str], initial: Sequence[str], ways: Mapping[str, Sequence[str]]) -> list[str]:
+    """The main way is visited last, so that in reverse it follows its source at once."""
     reached = _closure(initial, ways)
     seen: set[str] = set()
     finished: list[str] = []

@@ -68,6 +68,15 @@ def test_a_branch_comes_before_what_both_its_arms_lead_to() -> None:
     assert [node.name for node in diagram_of(table).nodes] == ["A", "B", "C", "D"]
 
 
+def test_a_way_aside_does_not_tear_the_main_way_apart() -> None:
+    """What fails early leads far ahead, from where a way leads back between: seen from there the rest comes first."""
+    table = [row(f"S{n}", f"S{n + 1}") for n in range(8)]
+    table += [row("S0", "S6", "failed"), row("S7", "S3", "again"), row("S2", "HELP", "failed"), row("HELP", "S8")]
+    order = [node.name for node in diagram_of(table).nodes]
+    assert [name for name in order if name != "HELP"] == [f"S{n}" for n in range(9)]
+    assert order.index("S2") < order.index("HELP") < order.index("S8")
+
+
 def test_a_ring_that_nothing_leads_into_is_drawn_all_the_same() -> None:
     assert {node.name for node in diagram_of([row("A", "B"), row("X", "Y"), row("Y", "X")]).nodes} == set("ABXY")
 
