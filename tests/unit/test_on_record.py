@@ -154,3 +154,34 @@ async def test_at_the_very_limit_the_gate_and_its_record_say_the_same(log: Log, 
         await asyncio.sleep(0.01)  # late writers
     assert {command: rule == "allowed" for command, rule in last_word.items()} == {**answers, "last": True}
     assert len(set(answers.values())) == 2, "both came about"
+
+
+async def test_a_log_that_hangs_holds_up_nothing_else_of_the_program(log: Log, record: DecisionRecord) -> None:
+    """However many calls are refused meanwhile, no thread that others need waits for it."""
+    going_on = threading.Event()
+    log.before = going_on.wait
+    before = set(threading.enumerate())
+    try:
+        for number in range(40):
+            with pytest.raises(TimeoutError):
+                await record.put(call(number), ALLOWED)
+        assert len(set(threading.enumerate()) - before) == 1
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(lambda: "done") == "done"
+    finally:
+        going_on.set()
+    assert await log.holds([("0", "allowed"), ("0", "gate.audit"), *((str(number), "gate.audit") for number in range(1, 40))])
+
+
+def test_a_loop_that_is_closed_by_then_is_not_told(log: Log, record: DecisionRecord) -> None:
+    going_on = threading.Event()
+    log.before = going_on.wait
+
+    async def refused() -> None:
+        with pytest.raises(TimeoutError):
+            await record.put(call(1), ALLOWED)
+
+    asyncio.run(refused())
+    going_on.set()
+    asyncio.run(record.put(call(2), NO))
+    assert log.lines() == [("1", "allowed"), ("1", "gate.audit"), ("2", "a.rule")]
