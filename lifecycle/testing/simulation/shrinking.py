@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from lifecycle.testing.simulation.scenario import Leg, Scenario
+from lifecycle.testing.simulation.scenario import Fault, Leg, Scenario
 from lifecycle.testing.simulation.simulate import Played
 
 __all__ = ["shrunk"]
@@ -37,9 +37,9 @@ def _size(played: Played) -> tuple[int, int, int, int]:
     scenario = played.scenario
     return (
         len(played.transitions),
-        len(scenario.legs) + len(scenario.faults) + len(scenario.verdicts),
-        scenario.runs + scenario.features + len(scenario.settings),
-        sum(fault.nth for fault in scenario.faults) + sum(leg != Leg() for leg in scenario.legs),
+        len(scenario.legs) + len(scenario.faults) + len(scenario.verdicts) + len(scenario.asks) + len(scenario.restarts),
+        scenario.runs + scenario.features + sum(map(len, (scenario.settings, *scenario.restarts))),
+        sum(fault.nth for fault in scenario.faults) + sum(leg != Leg() for leg in scenario.legs) + sum(scenario.asks),
     )
 
 
@@ -53,6 +53,15 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:  # one loop a kind of th
     if scenario.verdicts:
         yield replace(scenario, verdicts=())
         yield replace(scenario, verdicts=scenario.verdicts[:-1])
+    for index in range(len(scenario.asks)):
+        yield replace(scenario, asks=(*scenario.asks[:index], *scenario.asks[index + 1 :]))
+        yield replace(scenario, asks=tuple(sorted({max(call - 1, 1) for call in scenario.asks})))
+    if scenario.restarts:
+        yield replace(scenario, restarts=scenario.restarts[:-1])
+    for index, settings in enumerate(scenario.restarts):
+        for name in settings:
+            fewer = {key: value for key, value in settings.items() if key != name}
+            yield replace(scenario, restarts=(*scenario.restarts[:index], fewer, *scenario.restarts[index + 1 :]))
     if scenario.runs > 1:
         yield replace(scenario, runs=1)
     if scenario.features > 1:
@@ -63,5 +72,8 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:  # one loop a kind of th
         if leg != Leg():
             yield replace(scenario, legs=(*legs[:index], Leg(), *legs[index + 1 :]))
     for index, fault in enumerate(faults):
+        for nth in (1, 2):  # in the wait nothing else happens
+            quiet = Fault("clock.sleep_until", nth, fault.kind)
+            yield replace(scenario, faults=(*faults[:index], quiet, *faults[index + 1 :]))
         for nth in {1, fault.nth // 2, fault.nth - 1} - {0, fault.nth}:
             yield replace(scenario, faults=(*faults[:index], replace(fault, nth=nth), *faults[index + 1 :]))
