@@ -43,7 +43,13 @@ def _size(played: Played) -> tuple[int, int, int, int]:
     )
 
 
-def _smaller(scenario: Scenario) -> Iterator[Scenario]:  # one loop a kind of thing to leave out
+def _smaller(scenario: Scenario) -> Iterator[Scenario]:
+    yield from _with_less(scenario)
+    yield from _with_fewer_settings(scenario)
+    yield from _with_simpler(scenario)
+
+
+def _with_less(scenario: Scenario) -> Iterator[Scenario]:  # one loop a kind of thing to leave out
     legs, faults = scenario.legs, scenario.faults
     for size in (max(len(legs) // 2, 1), 1):
         for index in range(0, len(legs), size):
@@ -56,18 +62,25 @@ def _smaller(scenario: Scenario) -> Iterator[Scenario]:  # one loop a kind of th
     for index in range(len(scenario.asks)):
         yield replace(scenario, asks=(*scenario.asks[:index], *scenario.asks[index + 1 :]))
         yield replace(scenario, asks=tuple(sorted({max(call - 1, 1) for call in scenario.asks})))
+    if scenario.runs > 1:
+        yield replace(scenario, runs=1)
+    if scenario.features > 1:
+        yield replace(scenario, features=1)
+
+
+def _with_fewer_settings(scenario: Scenario) -> Iterator[Scenario]:
     if scenario.restarts:
         yield replace(scenario, restarts=scenario.restarts[:-1])
     for index, settings in enumerate(scenario.restarts):
         for name in settings:
             fewer = {key: value for key, value in settings.items() if key != name}
             yield replace(scenario, restarts=(*scenario.restarts[:index], fewer, *scenario.restarts[index + 1 :]))
-    if scenario.runs > 1:
-        yield replace(scenario, runs=1)
-    if scenario.features > 1:
-        yield replace(scenario, features=1)
     for name in scenario.settings:
         yield replace(scenario, settings={key: value for key, value in scenario.settings.items() if key != name})
+
+
+def _with_simpler(scenario: Scenario) -> Iterator[Scenario]:
+    legs, faults = scenario.legs, scenario.faults
     for index, leg in enumerate(legs):
         if leg != Leg():
             yield replace(scenario, legs=(*legs[:index], Leg(), *legs[index + 1 :]))

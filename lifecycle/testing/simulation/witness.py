@@ -238,7 +238,7 @@ def _limits(settings: Mapping[str, Any]) -> Limits:
     """What these settings allow, with the documented defaults."""
     given = {name: None if value == "none" else value for name, value in settings.items()}
     return Limits(
-        continue_delay_s=given.get("continue_delay", 3.0),
+        continue_delay_s=settings.get("continue_delay", 3.0),
         max_iterations=given.get("max_iterations"),
         max_budget_usd=given.get("max_budget_usd"),
         max_duration_s=given.get("max_duration"),
@@ -250,12 +250,11 @@ def _limits(settings: Mapping[str, Any]) -> Limits:
 async def _is_there(journal: Journal, operation: str, given: tuple[Any, ...], result: Any) -> bool:
     """Whether a write that was torn is in the record."""
     if operation == "journal.append":
-        last = await journal.last()
-        return last is not None and last.seq >= result.seq
+        return bool(await journal.transitions(after=result.seq - 1))
     if operation == "journal.note":
         return any((note.kind, note.data) == (given[0].kind, given[0].data) for note in await journal.notes())
     if operation == "journal.keep":
-        return await journal.newest(given[0]) == given[1]
+        return bool(await journal.newest(given[0]) == given[1])
     if operation in ("journal.record_usage", "journal.raise_cost"):
         record = await journal.session(given[0])
         return record is not None and Spent(record.turns, record.cost_usd) == result

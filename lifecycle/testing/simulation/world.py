@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class World:
         self.journal: Journal = journal or MemoryJournal()
         self.living: dict[ProcessIdentity, SessionId] = {}
         self.conversations: set[SessionId] = set()
-        self.real_usd: Counter[SessionId] = Counter()
+        self.real_usd: defaultdict[SessionId, float] = defaultdict(float)
         self.lives = 0
         self.asked = 0
         self.found: list[Violation] = []
