@@ -137,8 +137,10 @@ class Driver:
     async def ask(self, prompt: str) -> None:
         """Give the run that is under way an explicit prompt, durably: it is work for the next new session."""
         context = self._context()
+        self._is_stale = True  # until memory has it too: a cancel in between leaves it in the record alone
         await context.note(NoteKind.PROMPT, {"prompt": prompt})
         self._facts = replace(context.facts, prompt=prompt)
+        self._is_stale = False
 
     async def ensure_loaded(self) -> None:
         """Load unless memory is known to agree with the journal."""

@@ -53,12 +53,14 @@ def scenarios() -> st.SearchStrategy[Scenario]:
     """Whole worlds for `lifecycle.testing.simulation`."""
     leg = st.builds(
         Leg, st.sampled_from(Work), st.sampled_from(Cause), st.integers(0, 2), st.sampled_from((0.0, 0.25, 1.0)),
-        st.sampled_from((0.0, 60.0, 600.0)), st.booleans(),
+        st.sampled_from((0.0, 60.0, 600.0)), st.booleans(), st.integers(1, 3), st.booleans(),
     )  # fmt: skip
     settings = st.fixed_dictionaries({}, optional={"max_iterations": st.integers(1, 5), "stall_after": st.integers(1, 3)})
     return st.builds(
         Scenario, features=st.integers(1, 4), settings=settings, legs=st.lists(leg, max_size=8).map(tuple), faults=faults(),
         verdicts=st.lists(st.sampled_from(_VERDICTS), max_size=4).map(tuple),
+        asks=st.sets(st.integers(1, 5), max_size=2).map(lambda calls: tuple(sorted(calls))),
+        restarts=st.lists(settings, max_size=2).map(tuple),
     )  # fmt: skip
 
 

@@ -636,6 +636,25 @@ async def test_a_host_that_asks_again_after_a_crash_in_the_wait_is_noted_once(wo
     assert [task.prompt for task in world.agent.tasks].count("Remember me.") == 1
 
 
+async def test_a_prompt_whose_asking_was_cancelled_once_it_was_durable_is_asked(world) -> None:
+    """The same manager goes on: its memory must know what the record knows."""
+    class Slow(MemoryJournal):
+        async def note(self, note) -> None:
+            await super().note(note)
+            if note.kind == NoteKind.PROMPT:
+                asyncio.current_task().cancel()
+                await asyncio.sleep(0)
+
+    world.journal = Slow()
+    async with world.manager() as session:
+        await session.run()
+        with pytest.raises(asyncio.CancelledError):
+            await session.run("Remember me.")
+        asyncio.current_task().uncancel()
+        await session.run()
+    assert world.agent.tasks[-1].prompt == "Remember me."
+
+
 async def test_a_second_prompt_comes_after_the_first_that_a_stop_left_unasked(world) -> None:
     async with world.manager() as session:
         session.stop()

@@ -30,6 +30,7 @@ class FaultKind(StrEnum):
     STOP = "somebody asks to stop"
     FORWARD = "the clock jumps forward"
     BACK = "the clock jumps back"
+    BREAK = "somebody breaks the feature list"
 
 
 class Work(StrEnum):
@@ -47,7 +48,13 @@ class Work(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One leg of the agent: what it does, what it costs, how it ends."""
+    """One leg of the agent: what it does, what it costs, how it ends.
+
+    Attributes:
+        cost_usd: of each message.
+        reports: how often each message is told of; of several reports the first knows half of what it costs.
+        tells_total: whether it ends with the conversation's total, which holds what no message told.
+    """
 
     work: Work = Work.STEP
     cause: Cause = Cause.END_TURN
@@ -55,6 +62,8 @@ class Leg:
     cost_usd: float = 0.25
     lasts_s: float = 60.0
     progressed: bool = True
+    reports: int = 1
+    tells_total: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,9 @@ class Scenario:
         legs: what the agent does, leg by leg; after them it does its work well.
         verdicts: what the person's check says of the claims, time by time, the last of them ever after; without any
             there is no check.
+        asks: the calls of `run`, counted over the scenario from 1, that come with an explicit prompt; until the last of
+            them the host runs session by session.
+        restarts: other settings of the second start, the third, and so on; the last of them ever after.
     """
 
     seed: int = 0
@@ -86,6 +98,14 @@ class Scenario:
     legs: tuple[Leg, ...] = ()
     faults: tuple[Fault, ...] = ()
     verdicts: tuple[VerdictKind, ...] = ()
+    asks: tuple[int, ...] = ()
+    restarts: tuple[Mapping[str, Any], ...] = ()
+
+    def settings_of(self, start: int) -> Mapping[str, Any]:
+        """What the manager is given with this start, from 1."""
+        if start == 1 or not self.restarts:
+            return self.settings
+        return self.restarts[min(start - 1, len(self.restarts)) - 1]
 
     def to_json(self) -> str:
         """One line; `from_json` gives back an equal scenario."""
@@ -98,7 +118,10 @@ class Scenario:
         legs = tuple(Leg(**{**leg, "work": Work(leg["work"]), "cause": Cause(leg["cause"])}) for leg in data["legs"])
         faults = tuple(Fault(**{**fault, "kind": FaultKind(fault["kind"])}) for fault in data["faults"])
         verdicts = tuple(VerdictKind(kind) for kind in data.get("verdicts", ()))
-        return cls(**{**data, "legs": legs, "faults": faults, "verdicts": verdicts})
+        asks, restarts = tuple(data.get("asks", ())), tuple(data.get("restarts", ()))
+        return cls(
+            **{**data, "legs": legs, "faults": faults, "verdicts": verdicts, "asks": asks, "restarts": restarts}
+        )
 
 
 def _calls(name: str, protocol: type) -> list[str]:
@@ -118,8 +141,8 @@ OPERATIONS: tuple[str, ...] = (
 )
 """Every call of every port, read from the protocols themselves, so that a new one cannot be forgotten."""
 
-_OFTEN = ("journal.append", "journal.append", "journal.note", "workspace.changes", "agent.message", "clock.now")
-_PATIENT = {"max_failures": "none", "stall_after": "none"}
+_OFTEN = ("journal.append", "journal.append", "journal.note", "agent.message", "clock.sleep_until")
+_TORN = ("journal.append", "journal.append", "journal.note", "journal.record_usage", "journal.keep")
 
 
 def scenario_of(seed: int) -> Scenario:
@@ -133,6 +156,8 @@ def scenario_of(seed: int) -> Scenario:
         legs=tuple(_leg(dice) for _ in range(dice.randint(0, 8))),
         faults=tuple(_fault(dice) for _ in range(dice.randint(0, 6))),
         verdicts=_verdicts(dice),
+        asks=tuple(sorted(dice.sample(range(1, 6), dice.choice((0, 0, 1, 1, 2))))),
+        restarts=tuple(_settings(dice) for _ in range(dice.choice((0, 0, 1, 2)))),
     )
 
 
@@ -160,6 +185,8 @@ def _leg(dice: Random) -> Leg:
         cost_usd=dice.choice((0.0, 0.25, 1.0)),
         lasts_s=dice.choice((0.0, 60.0, 600.0)),
         progressed=dice.random() < 0.7,
+        reports=dice.choice((1, 1, 2, 3)),
+        tells_total=dice.random() < 0.3,
     )
 
 
@@ -169,5 +196,8 @@ def _verdicts(dice: Random) -> tuple[VerdictKind, ...]:
 
 
 def _fault(dice: Random) -> Fault:
-    operation = dice.choice((*_OFTEN, *OPERATIONS))
-    return Fault(operation, nth=dice.choice((dice.randint(1, 4), dice.randint(1, 25))), kind=dice.choice(list(FaultKind)))
+    kind = dice.choice(list(FaultKind))
+    operation = dice.choice(_OFTEN if dice.random() < 0.4 else OPERATIONS)
+    if kind is FaultKind.TORN:
+        operation = dice.choice(_TORN)
+    return Fault(operation, nth=dice.choice((dice.randint(1, 4), dice.randint(1, 25))), kind=kind)

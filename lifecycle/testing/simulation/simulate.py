@@ -1,8 +1,8 @@
 """Drives managers through a scenario, one after the other as they die, and checks what they leave behind.
 
 What is checked: every promise of `states.promises` on every transition in the journal, that the table allows each,
-that numbers and cost hold together over the project's life, what the `world` saw for itself, and that every run comes
-to SHUTDOWN once nothing goes wrong any more.
+that numbers hold together over the project's life, what the `world` saw and its `witness` reckons for itself, and that
+every run comes to SHUTDOWN once nothing goes wrong any more.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,8 @@ from typing import Any, Self
 from lifecycle.errors import ConfigurationError, FeatureListInvalid, JournalUnavailable, ProjectInvalid
 from lifecycle.journal.notes import NoteKind
 from lifecycle.manager import SessionManager
-from lifecycle.ports import TransitionRecord, VerdictKind
+from lifecycle.ports import Journal, TransitionRecord, VerdictKind
+from lifecycle.status import RunResult
 from lifecycle.testing.simulation.scenario import Scenario
 from lifecycle.testing.simulation.world import Crash, Incarnation, OurFault, Violation, World
 from lifecycle.work.context import Work
@@ -33,6 +35,8 @@ from states.vocabulary import RunId, SessionId, State, StopReason
 __all__ = ["Played", "Simulator", "steps_of"]
 
 LIVES_MAX = 40
+TURNS_MAX = 20_000
+"""Of the event loop, in one scenario; those with the most transitions need some thousands."""
 TRANSITIONS_MAX = 500
 
 
@@ -87,6 +91,8 @@ class Simulator:
         self._world = world
         self._manager = manager
         self._promised = tuple(always(definition)) if promised is None else tuple(promised)
+        self._incarnation: Incarnation | None = None
+        self._is_abandoned = False
 
     def __enter__(self) -> Self:
         self._directory = tempfile.TemporaryDirectory(prefix="lifecycle-simulation-")
@@ -111,22 +117,36 @@ class Simulator:
         """Play a scenario to its end, or to its first violation. The same scenario always plays the same."""
         world = self._world(scenario)
         lives = 0
+        self._loop.turns, self._is_abandoned = 0, False
         try:
             lives = self._loop.run_until_complete(self._play(world))
             violation = world.found[0] if world.found else None
         except Violation as found:
             violation = world.found[0] if world.found else found
+            self._abandon()
         transitions = tuple(self._loop.run_until_complete(world.journal.transitions()))
+        asked = self._loop.run_until_complete(_asked(world.journal))
         self._loop.run_until_complete(world.close())
         if violation is not None:
-            violation = self._first(transitions) or violation
+            violation = self._first(transitions, asked) or violation
             transitions = transitions[: violation.seq or TRANSITIONS_MAX]
         return Played(scenario, transitions, violation, tuple(world.fired), lives)
 
-    def _first(self, transitions: Sequence[TransitionRecord]) -> Violation | None:
+    def _abandon(self) -> None:
+        """Leave nothing running of a world whose loop was stopped from inside."""
+        self._loop.turns, self._is_abandoned = 0, True
+        if self._incarnation is not None:
+            self._incarnation.is_dead = True
+        if left := asyncio.all_tasks(self._loop):
+            for task in left:
+                task.cancel()
+            with suppress(Violation):  # what clings to life is left behind
+                self._loop.run_until_complete(asyncio.wait(left, timeout=60.0))
+
+    def _first(self, transitions: Sequence[TransitionRecord], asked: Mapping[int, str]) -> Violation | None:
         """The first transition that breaks something, where one does: what came after it is its consequence."""
         try:
-            check_records(transitions[:TRANSITIONS_MAX], self._definition, self._promised)
+            check_records(transitions[:TRANSITIONS_MAX], self._definition, self._promised, asked=asked)
         except Violation as found:
             return found
         return None
@@ -137,21 +157,29 @@ class Simulator:
         for life in range(1, LIVES_MAX + 1):
             await self._live(world, ended)
             records = await world.journal.transitions()
-            check_records(records, self._definition, self._promised, after=checked)
+            asked = await _asked(world.journal)
+            check_records(records, self._definition, self._promised, asked=asked, after=checked)
             checked = len(records)
             if world.found:
                 raise world.found[0]
+            await world.witness.check(world.journal)
+            if world.found:
+                raise world.found[0]
             if len(ended) >= world.scenario.runs:
-                await _check_costs(world, records)
                 await _check_claims(world)
                 return life
         raise Violation("every run that has limits comes to SHUTDOWN", f"{LIVES_MAX} managers did not bring it there")
 
     async def _live(self, world: World, ended: set[RunId]) -> None:
         """One manager's life, to its death or to the end of what it has to do."""
+        if self._is_abandoned:
+            raise asyncio.CancelledError
         await world.begin_life()
-        incarnation = Incarnation(world)
-        incarnation.task = asyncio.ensure_future(self._drive(world, incarnation, ended))
+        world.lives += 1
+        settings = world.scenario.settings_of(world.lives)
+        await world.witness.begin_life(world.journal, settings)
+        incarnation = self._incarnation = Incarnation(world)
+        incarnation.task = asyncio.ensure_future(self._drive(world, incarnation, settings, ended))
         try:
             await incarnation.task
         except Crash:
@@ -170,21 +198,23 @@ class Simulator:
         except Exception as error:
             raise Violation("nothing is raised that has no name", repr(error)) from error
 
-    async def _drive(self, world: World, incarnation: Incarnation, ended: set[RunId]) -> None:
+    async def _drive(
+        self, world: World, incarnation: Incarnation, settings: Mapping[str, Any], ended: set[RunId]
+    ) -> None:
         manager = self._manager(
             self._project,
             state_dir=self._state,
             observers=[incarnation.observe],
             definition=self._definition,
             works=self._works,
-            **{**incarnation.ports, **world.scenario.settings},
+            **{**incarnation.ports, **settings},
         )
         async with manager:
             incarnation.stop = manager.stop
             tries = 0
             while True:
                 try:
-                    result = await manager.run_until_shutdown()
+                    result = await _run(manager, world)
                 except (JournalUnavailable, asyncio.CancelledError):
                     # The same manager tries again, as a host may: it has rebuilt its memory from the record.
                     tries += 1
@@ -194,21 +224,41 @@ class Simulator:
                     if incarnation.is_dead or tries > 1 or incarnation.is_full:
                         raise
                     continue
-                if result.stop_reason is not StopReason.INTERRUPTED:
-                    ended.add(result.run_id)
-                return
+                if result.state == State.SHUTDOWN:
+                    if result.stop_reason is not StopReason.INTERRUPTED:
+                        ended.add(result.run_id)
+                    return
+
+
+async def _run(manager: SessionManager, world: World) -> RunResult:
+    """What the host calls next: with a prompt where it has one, and session by session as long as one is to come."""
+    world.asked += 1
+    asks = world.scenario.asks
+    if world.asked > max(asks, default=0):
+        return await manager.run_until_shutdown()
+    return await manager.run(f"ask {world.asked}" if world.asked in asks else None)
 
 
 # --- what the journal says -----------------------------------------------------------------------------------
 
 
-def steps_of(records: Sequence[TransitionRecord], definition: Definition = BUILT_IN) -> Iterator[Step]:
-    """A journal's transitions as steps, as the search has them."""
+def steps_of(
+    records: Sequence[TransitionRecord],
+    definition: Definition = BUILT_IN,
+    *,
+    asked: Mapping[int, str] = MappingProxyType({}),
+) -> Iterator[Step]:
+    """A journal's transitions as steps, as the search has them.
+
+    Args:
+        asked: explicit prompts that were given to a run under way, by the number of the transition that was last then.
+    """
     last: TransitionRecord | None = None
     for record in records:
         source, before = record.source, record.facts
         if last is not None and last.run_id == record.run_id:
-            before = replace(last.facts, limits=record.facts.limits)
+            prompt = last.facts.prompt or asked.get(last.seq)
+            before = replace(last.facts, limits=record.facts.limits, prompt=prompt)
             source = last.dest if record.source == definition.initial else record.source
         rows = _rows(definition.table, record.source, record.trigger)
         rows = tuple(row for row in rows if row.guard is None or definition.guards[row.guard](record.facts))
@@ -223,7 +273,12 @@ def _rows(table: tuple[Any, ...], source: str, trigger: str) -> tuple[Any, ...]:
 
 
 def check_records(
-    records: Sequence[TransitionRecord], definition: Definition, promised: Sequence[Always], *, after: int = 0
+    records: Sequence[TransitionRecord],
+    definition: Definition,
+    promised: Sequence[Always],
+    *,
+    asked: Mapping[int, str],
+    after: int = 0,
 ) -> None:
     """Check every transition after the first `after`.
 
@@ -233,7 +288,7 @@ def check_records(
     if len(records) > TRANSITIONS_MAX:
         raise Violation("every run that has limits comes to SHUTDOWN", f"{len(records)} transitions did not")
     begin = max(after - 1, 0)
-    for record, step in zip(records[begin:], steps_of(records[begin:], definition), strict=True):
+    for record, step in zip(records[begin:], steps_of(records[begin:], definition, asked=asked), strict=True):
         if record.seq <= after:
             continue
         if record.seq > 1 and records[record.seq - 2].dest != record.source and record.source != definition.initial:
@@ -247,15 +302,8 @@ def check_records(
         raise Violation("an iteration is counted exactly once: a new session that enters RUN", f"numbers {numbers}")
 
 
-async def _check_costs(world: World, records: Sequence[TransitionRecord]) -> None:
-    for record in records:
-        if record.dest != State.SHUTDOWN or record.facts.stop_reason is StopReason.INTERRUPTED:
-            continue
-        spent = await world.journal.spent(record.run_id)
-        sessions = {r.facts.session.id for r in records if r.run_id == record.run_id and r.facts.session}
-        acknowledged_usd = sum(world.acknowledged_usd[session] for session in sessions)
-        if spent.cost_usd < acknowledged_usd - 1e-9:
-            raise Violation("no cost is lost", f"{spent.cost_usd} of {acknowledged_usd}")
+async def _asked(journal: Journal) -> dict[int, str]:
+    return {note.seq: note.data["prompt"] for note in await journal.notes(kind=NoteKind.PROMPT)}
 
 
 async def _check_claims(world: World) -> None:
@@ -275,17 +323,25 @@ async def _check_claims(world: World) -> None:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """An event loop whose time stands still while anything can run, and jumps to the next timer when nothing can."""
+    """An event loop whose time stands still while anything can run, and jumps to the next timer when nothing can.
+
+    Attributes:
+        turns: how often it went round; whoever goes round on the spot, waiting for what never comes, is stopped.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
+        self.turns = 0
         selector: Any = self._selector  # type: ignore[attr-defined]
         select = selector.select
 
         def jump(timeout: float | None) -> Any:
             if timeout is None:
                 raise Violation("a lifecycle never waits for nothing", "nobody would ever wake it")
+            self.turns += 1
+            if self.turns > TURNS_MAX:
+                raise Violation("a lifecycle never turns on the spot", f"{TURNS_MAX} turns of the loop led nowhere")
             self._now += max(timeout, 0.0)
             return select(0)
 

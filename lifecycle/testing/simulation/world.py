@@ -20,6 +20,7 @@ from lifecycle.ports import AgentTask, Journal, MessageUsage, SessionLog, StopFl
 from lifecycle.processes import ProcessIdentity
 from lifecycle.testing.fakes import FakeChance, FakeClock, FakePrompts, FakeVerifier, FakeWorkspace
 from lifecycle.testing.simulation.scenario import FaultKind, Leg, Scenario, Work
+from lifecycle.testing.simulation.witness import ALWAYS, Witness
 from states.facts import Outcome
 from states.vocabulary import Cause, SessionId, State
 
@@ -60,6 +61,9 @@ class World:
     Attributes:
         found: what was seen that may not be; the first counts.
         living: the agents' processes, and the session that each works on.
+        real_usd: what each conversation really cost, told or not.
+        lives: the managers that were started.
+        asked: how often the host called one to run.
     """
 
     def __init__(self, scenario: Scenario, journal: Journal | None = None) -> None:
@@ -73,13 +77,15 @@ class World:
         self.journal: Journal = journal or MemoryJournal()
         self.living: dict[ProcessIdentity, SessionId] = {}
         self.conversations: set[SessionId] = set()
-        self.turns: Counter[SessionId] = Counter()
-        self.acknowledged_usd: defaultdict[SessionId, float] = defaultdict(float)
+        self.real_usd: defaultdict[SessionId, float] = defaultdict(float)
+        self.lives = 0
+        self.asked = 0
         self.found: list[Violation] = []
         self.legs = 0
         self.calls: Counter[str] = Counter()
         self.faults = {(fault.operation, fault.nth): fault.kind for fault in scenario.faults}
         self.fired: list[str] = []
+        self.witness = Witness(self.see, self.workspace)
 
     def see(self, promise: str, detail: str = "") -> None:
         """Something happened that never may. Kept, since whoever is called when it is seen may catch what we raise."""
@@ -97,6 +103,11 @@ class World:
         self.workspace.features = None
 
     # What a world with a disk adds; a journal in memory knows no halves.
+
+    def break_list(self) -> None:
+        """Make the feature list unreadable."""
+        self.workspace.invalid = "truncated"
+        self.witness.explains(Cause.PROJECT, times=ALWAYS)
 
     async def begin_life(self) -> None:
         """A new manager is about to open what the last one left."""
@@ -152,24 +163,29 @@ class Incarnation:
             self.die()
         return result
 
-    async def call_async(self, operation: str, act: Callable[[], Awaitable[Any]]) -> Any:
+    async def call_async(
+        self, operation: str, act: Callable[[], Awaitable[Any]], given: tuple[Any, ...] = ()
+    ) -> Any:
         """A call that may wait, and so be cancelled and fail."""
         kind = self._fault_at(operation)
         if kind is FaultKind.CRASH_BEFORE:
             self.die()
         if kind is FaultKind.OURS and not operation.startswith("journal."):
+            self.world.witness.explains(Cause.INTERNAL)
             raise OurFault(operation)
         if kind in (FaultKind.ERROR_BEFORE, FaultKind.OURS) or self._is_out_of_space(operation):
             raise _error(operation, self.world)
-        if kind is FaultKind.TORN:
+        is_torn = kind is FaultKind.TORN and operation.startswith("journal.")  # elsewhere it is a crash after
+        if is_torn:
             self.world.remember()
         result = await act()
+        self.world.witness.hear(operation, given, result, is_torn=is_torn)
         if kind is FaultKind.CANCEL and self.task is not None:
             self.was_cancelled = True
             self.task.cancel()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        if kind is FaultKind.TORN:
+        if is_torn:
             self.world.tear()
         if kind in (FaultKind.CRASH_AFTER, FaultKind.TORN):
             self.die()
@@ -190,6 +206,8 @@ class Incarnation:
         if world.calls[operation] > CALLS_MAX:
             world.see("every run that has limits comes to SHUTDOWN", f"{CALLS_MAX} calls of {operation} did not")
             self.die()
+        if world.found:
+            self.die()  # what comes after it is its consequence
         kind = world.faults.pop((operation, world.calls[operation]), None)
         if kind is None:
             return None
@@ -198,11 +216,14 @@ class Incarnation:
             self.is_full = True
         elif kind is FaultKind.STOP:
             self.is_stopping = True
+            world.witness.explains(Cause.STOP, times=ALWAYS)
             self.stop()
         elif kind is FaultKind.FORWARD:
             world.clock.advance(3600)
         elif kind is FaultKind.BACK:
             world.clock.advance(-3600)
+        elif kind is FaultKind.BREAK:
+            world.break_list()
         return kind
 
     def _is_out_of_space(self, operation: str) -> bool:
@@ -217,6 +238,7 @@ _WRITES = frozenset(
 def _error(operation: str, world: World) -> Exception:
     if operation.startswith("journal."):
         return JournalUnavailable(Path("journal"), f"a simulated fault in {operation}")
+    world.witness.explains(Cause.OPERATING_SYSTEM)
     return OSError(5, f"a simulated fault in {operation}")
 
 
@@ -236,7 +258,8 @@ class _Faulty:
         if inspect.iscoroutinefunction(value):
 
             async def faulty(*arguments: Any, **named: Any) -> Any:
-                return await incarnation.call_async(operation, lambda: value(*arguments, **named))
+                given = (*arguments, *named.values())
+                return await incarnation.call_async(operation, lambda: value(*arguments, **named), given)
 
             self.__dict__[call] = faulty
             return faulty
@@ -258,6 +281,7 @@ class _Agent:
     async def run(self, task: AgentTask, log: SessionLog, stop: StopFlag) -> Outcome:
         world, leg = self._world, self._world.next_leg()
         if leg.work is Work.OS_ERROR:
+            world.witness.explains(Cause.OPERATING_SYSTEM)
             raise OSError(12, "the agent cannot be started")
         await self._check(task)
         process = ProcessIdentity(pid=1000 + world.legs, start=world.legs, boot_id="simulated", host="simulated")
@@ -283,6 +307,7 @@ class _Agent:
             world.see("a conversation that exists is resumed and never begun again", task.session_id)
         if task.budget_usd is not None and task.budget_usd <= 0:
             world.see("no session begins without a budget")
+        world.witness.asked_to_run(task.session_id, task.prompt, task.max_turns, task.budget_usd)
 
     async def _work(
         self, task: AgentTask, leg: Leg, process: ProcessIdentity, log: SessionLog, stop: StopFlag
@@ -300,18 +325,35 @@ class _Agent:
                 return Outcome(Cause.DEADLINE, "the run's time is up")
             await self._message(task, leg, number, log)
         if leg.work is Work.RAISE:
+            world.witness.explains(Cause.INTERNAL)
             raise RuntimeError("a fault of ours in the agent")
+        if leg.work is Work.BREAK:
+            world.break_list()
         _do(leg.work, world.workspace, world.scenario.features)
+        if leg.tells_total:
+            await self._tell_total(task.session_id, leg, log)
         if stop.is_set():
             return Outcome(Cause.STOP, "asked to stop")
+        world.witness.explains(leg.cause)
         return Outcome(leg.cause, "simulated", progressed=leg.progressed)
 
     async def _message(self, task: AgentTask, leg: Leg, number: int, log: SessionLog) -> None:
         world = self._world
-        usage = MessageUsage(f"message-{world.legs}-{number}", "simulated", 1, 1, 0, 0, cost_usd=leg.cost_usd)
-        await log.used([usage])
-        world.turns[task.session_id] += 1
-        world.acknowledged_usd[task.session_id] += leg.cost_usd
+        message_id = f"message-{world.legs}-{number}"
+        world.real_usd[task.session_id] += leg.cost_usd
+        for report in range(1, leg.reports + 1):
+            cost_usd = leg.cost_usd / 2 if report < min(leg.reports, 2) else leg.cost_usd
+            world.witness.tells(task.session_id, message_id, cost_usd)
+            await log.used([MessageUsage(message_id, "simulated", 1, 1, 0, 0, cost_usd=cost_usd)])
+            world.witness.was_answered()
+
+    async def _tell_total(self, session_id: SessionId, leg: Leg, log: SessionLog) -> None:
+        world = self._world
+        world.real_usd[session_id] += leg.cost_usd  # a side request, which no message told
+        total_usd = world.real_usd[session_id]
+        world.witness.tells_total(session_id, total_usd)
+        await log.reported_cost(total_usd)
+        world.witness.was_answered()
 
     async def reap(self, processes: Sequence[ProcessIdentity], sessions: Sequence[SessionId]) -> int:
         living = self._world.living
@@ -332,8 +374,6 @@ def _do(work: Work, workspace: FakeWorkspace, features: int) -> None:
         workspace.features[workspace.features.index(False)] = True
     elif work is Work.COMMIT:
         workspace.commits += 1
-    elif work is Work.BREAK:
-        workspace.invalid = "truncated"
     elif work is Work.LOSE:
         workspace.features = None
     elif work is Work.REGRESS and workspace.features and True in workspace.features:
