@@ -176,6 +176,8 @@ def _comes_to(step: Step, *states: State) -> bool:
 
 
 def _is_left_for_another(step: Step) -> bool:
+    if step.passage is not None and step.dest == S.RUN:
+        return True  # told as what it is: entered from elsewhere than CREATE
     return is_own(step.dest) or step.dest != step.left
 
 
