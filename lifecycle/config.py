@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from lifecycle.errors import ConfigurationError
 from lifecycle.toml_places import line_of
@@ -211,6 +211,30 @@ def _number_or(value: object, otherwise: float) -> float:
 
 def _setting(default: Any, parse: Parser, metavar: str, help_text: str) -> Any:
     return field(default=default, metadata={"parse": parse, "metavar": metavar, "help": help_text})
+
+
+class Settings(TypedDict, total=False):
+    """Every setting by its name, for callers whose types are checked; what is accepted is the setting's parser's to say."""
+
+    model: object
+    max_turns: object
+    max_iterations: object
+    continue_delay: object
+    max_budget_usd: object
+    max_duration: object
+    max_failures: object
+    stall_after: object
+    idle_timeout: object
+    session_timeout: object
+    verify_command: object
+    verify_timeout: object
+    appended_features: object
+    prompts_dir: object
+    state_dir: object
+    profile: object
+    protect_claude_md: object
+    sandbox: object
+    sandbox_hosts: object
 
 
 @dataclass(frozen=True, slots=True)

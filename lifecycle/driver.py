@@ -51,6 +51,28 @@ WORKS: Mapping[str, Work] = MappingProxyType(
     }
 )
 
+
+def ensure_works(definition: Definition, works: Mapping[str, Work], source: str = "works") -> None:
+    """Check that something says what each state of the definition does.
+
+    Args:
+        works: those of the host.
+        source: where they were given.
+
+    Raises:
+        ConfigurationError: a state has no work; names it.
+    """
+    given = {str(state) for state, work in {**WORKS, **works}.items() if callable(work)}
+    missing = [str(state) for state in definition.states if state not in {definition.initial, *definition.final, *given}]
+    if missing:
+        entries = ", ".join(f'"{state}": ...' for state in missing)
+        raise ConfigurationError(
+            source,
+            f"nothing says what {' and '.join(missing)} {'does' if len(missing) == 1 else 'do'}: give {{{entries}}}, each a"
+            " function of a WorkContext, as `works=` of a SessionManager, or as `WORKS` beside the table",
+        )
+
+
 _HEEDING = frozenset({State.RUN, State.END, State.CONTINUE})
 """States whose work heeds stop requests itself; any other's, a host's too, the driver races with the flag."""
 
@@ -277,6 +299,7 @@ def _retrieve(task: asyncio.Future[None]) -> None:
 
 def _transitioned(record: TransitionRecord) -> Transitioned:
     facts = record.facts
+    is_over = record.dest == State.SHUTDOWN  # a host's state may stand between END's decision and that
     return Transitioned(
         at=record.at,
         run_id=facts.run_id,
@@ -291,7 +314,7 @@ def _transitioned(record: TransitionRecord) -> Transitioned:
         features_total=facts.features.total if facts.features else None,
         cost_usd=facts.cost_usd,
         outcome=facts.outcome.cause if facts.outcome else None,
-        detail=describe(facts) if facts.stop_reason else facts.outcome.detail if facts.outcome else None,
-        reason=facts.stop_reason,
+        detail=describe(facts) if is_over else facts.outcome.detail if facts.outcome else None,
+        reason=facts.stop_reason if is_over else None,
         resume_at=facts.resume_at,
     )

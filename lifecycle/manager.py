@@ -14,9 +14,10 @@ from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Self, Unpack, cast
 
-from lifecycle.config import from_environment, from_host, to_record
+from lifecycle.config import Settings, from_environment, from_host, to_record
+from lifecycle.driver import ensure_works
 from lifecycle.errors import JournalCorrupt, JournalUnavailable
 from lifecycle.events import Event, SpecificationChanged, SpecificationUnread, StopRequested
 from lifecycle.journal.lock import owner
@@ -55,7 +56,7 @@ class SessionManager:
         settings: any setting of `lifecycle.config.Config` by name; beats environment and file.
 
     Raises:
-        ConfigurationError: a setting is not accepted. Nothing was touched.
+        ConfigurationError: a setting is not accepted, or a state of your own has no work. Nothing was touched.
     """
 
     def __init__(
@@ -75,8 +76,9 @@ class SessionManager:
         verifier: Verifier | None = None,
         definition: Definition = BUILT_IN,
         works: Mapping[str, Work] = MappingProxyType({}),
-        **settings: object,
+        **settings: Unpack[Settings],
     ) -> None:
+        ensure_works(definition, works)
         self.project_dir = Path(project_dir)
         self._spec = spec
         self._hub = EventHub()
@@ -85,7 +87,7 @@ class SessionManager:
             project_dir=self.project_dir,
             config_file=None if config_file is None else Path(config_file),
             environment=environment,
-            given=from_host(settings),
+            given=from_host(dict(settings)),
             from_environment=from_environment(environment or {}),
             clock=clock or SystemClock(),
             chance=chance or SystemChance(),
@@ -349,7 +351,7 @@ class SessionManager:
             raise RuntimeError("use the manager inside `async with SessionManager(...) as session:`")
         return self._open
 
-    def _again(self, **settings: object) -> SessionManager:
+    def _again(self, **settings: Unpack[Settings]) -> SessionManager:
         """A manager of the same project with the same arguments, but for some settings."""
         request = self._request
         return SessionManager(
@@ -366,7 +368,7 @@ class SessionManager:
             verifier=request.verifier,
             definition=request.definition,
             works=request.works,
-            **{**request.given.values, **settings},
+            **cast("Settings", {**request.given.values, **settings}),
         )
 
 

@@ -164,7 +164,7 @@ async def read_status(journal: Journal, owned_by: Owner | None) -> Status:
     return Status(
         state=last.dest,
         run_id=facts.run_id,
-        stop_reason=facts.stop_reason,
+        stop_reason=facts.stop_reason if last.dest == State.SHUTDOWN else None,
         iteration=facts.counters.iterations,
         session_id=session.id if session else None,
         session_type=session.type if session else None,

@@ -16,6 +16,7 @@ from states.definition import BUILT_IN, Definition
 from states.facts import Facts, Limits
 from states.guards import has_work
 from states.new import begin
+from states.passage import Passage, is_own
 from states.table import Transition
 from states.vocabulary import OutcomeKind, State, StopReason
 from states.world import EARLY, LIMITS, RUN_ID, normal, observations
@@ -23,13 +24,16 @@ from states.world import EARLY, LIMITS, RUN_ID, normal, observations
 __all__ = ["Configuration", "FactsClass", "Search", "Step", "classify"]
 
 
-class Configuration(tuple[str, Facts]):  # a tuple's subclass has no room for slots
-    """A state, and the facts as `normal` leaves them. It is looked up often, so it keeps its hash."""
+class Configuration(tuple[str, Facts, "Passage | None"]):  # a tuple's subclass has no room for slots
+    """A state, the facts as `normal` leaves them, and in a host's state what is remembered of the way there.
+
+    It is looked up often, so it keeps its hash.
+    """
 
     _hash: int
 
-    def __new__(cls, state: str, facts: Facts) -> Self:
-        made = super().__new__(cls, (state, facts))
+    def __new__(cls, state: str, facts: Facts, passage: Passage | None = None) -> Self:
+        made = super().__new__(cls, (state, facts, passage))
         made._hash = tuple.__hash__(made)  # its own
         return made
 
@@ -46,6 +50,7 @@ class Step:
         after: what was observed, not normalised: what the journal would hold.
         row: the row that was taken; None where none or more than one may be, and then `dest` is `source`.
         rows: how many may be.
+        passage: in a host's state, how it was come to.
     """
 
     source: str
@@ -55,6 +60,26 @@ class Step:
     dest: str
     row: Transition | None
     rows: int = 1
+    passage: Passage | None = None
+
+    @property
+    def left(self) -> str:
+        """The built-in state that was left last: `source`, unless that is a host's own."""
+        return self.source if self.passage is None else self.passage.left
+
+    @property
+    def is_arrival(self) -> bool:
+        """Whether a built-in state is entered; until then a host's states are passed through."""
+        return not is_own(self.dest)
+
+    def onward(self, facts: Facts | None = None) -> Passage | None:
+        """What the next step carries of this one; `facts` in place of `after`, as a search leaves them."""
+        facts = self.after if facts is None else facts
+        if not is_own(self.dest):
+            return None
+        if self.passage is None:
+            return Passage.begun(self.source, self.trigger, facts)
+        return self.passage.onward(self.trigger, facts)
 
     def __str__(self) -> str:
         if self.row is None:
@@ -110,7 +135,7 @@ class Search:
     @property
     def pairs(self) -> frozenset[tuple[str, FactsClass]]:
         """Every (state, facts class) found."""
-        return frozenset((state, classify(state, facts)) for state, facts in self.graph)
+        return frozenset((state, classify(state, facts)) for state, facts, _ in self.graph)
 
     def run(self) -> Iterator[tuple[Configuration, Step]]:
         """Search, and give every step as it is found, each with where it sets out: the shortest lifecycles first."""
@@ -129,7 +154,7 @@ class Search:
     def steps(self, here: Configuration) -> Iterator[tuple[Step, Configuration]]:
         """What can follow at once, and where each step leads; one that no row allows leads nowhere."""
         for step in self._steps(*here):
-            there = Configuration(step.dest, normal(step.dest, step.after)) if step.row else here
+            there = _there(step) if step.row else here
             yield step, self._known.setdefault(there, there)
 
     def path(self, here: Configuration, *more: Step) -> tuple[Step, ...]:
@@ -142,7 +167,7 @@ class Search:
             found = self._found_by[here]
         return (*reversed(steps), *more)
 
-    def _steps(self, state: str, facts: Facts) -> Iterator[Step]:
+    def _steps(self, state: str, facts: Facts, passage: Passage | None) -> Iterator[Step]:
         guards = self.definition.guards
         # A run that is over is left by nothing; a suspended one is taken up by a new machine, before its start.
         source = self.definition.initial if state == State.SHUTDOWN else state
@@ -151,7 +176,12 @@ class Search:
             rows = self._rows.get((source, trigger), ())
             rows = tuple(row for row in rows if row.guard is None or guards[row.guard](after))
             row = rows[0] if len(rows) == 1 else None
-            yield Step(state, facts, trigger, after, row.dest if row else state, row, len(rows))
+            yield Step(state, facts, trigger, after, row.dest if row else state, row, len(rows), passage)
+
+
+def _there(step: Step) -> Configuration:
+    facts = normal(step.dest, step.after)
+    return Configuration(step.dest, facts, step.onward(facts) if is_own(step.dest) else None)
 
 
 def classify(state: str, facts: Facts) -> FactsClass:

@@ -3,6 +3,10 @@
 The rules are spelled here a second time on purpose, from the contract and not from `decide` and the modules of the
 states, so that a mistake in either shows. `states.properties` checks them over everything there is; the simulation
 checks the same ones on the records of journals.
+
+What is promised of the built-in states is promised of the path with a host's own states taken out: they may stand
+anywhere, hold back, and stop or fail; they may not leave out what comes next, overrule what was decided, or swallow a
+stop. So a step into a host's state is judged where the path arrives, by what its `Passage` remembers.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from states.explore import Step
 from states.facts import Facts, Limits
 from states.new import is_suspended
 from states.outcomes import OUTCOMES
+from states.passage import is_own
 from states.properties import Always, Eventually, Holds, Property, Sometimes
 from states.record import from_data, to_data
 from states.vocabulary import Cause, OutcomeKind, SessionType, State, StopReason, Trigger
@@ -39,7 +44,7 @@ PRECEDENCE = (
 
 def promises(definition: Definition = BUILT_IN, limits: Limits = LIMITS) -> tuple[Property, ...]:
     """Everything that is promised of `definition`; `limits` are those that bound a run."""
-    return (*always(definition), *sometimes(definition), *eventually(limits))
+    return (*always(definition), *sometimes(definition), *eventually(limits, definition))
 
 
 # --- the rules, spelled again --------------------------------------------------------------------------------
@@ -123,17 +128,17 @@ def _is_failure(facts: Facts) -> bool:
 
 
 def always(definition: Definition = BUILT_IN) -> tuple[Always, ...]:
-    """What every step must satisfy."""
+    """What every step must satisfy, whatever the definition adds."""
     return (
         Always("whatever a state observes, exactly one row applies", lambda step: step.row is not None),
         Always("a stop request is honoured from every state", _honours_stops),
-        Always("a state is left for another one", lambda step: step.source not in _WORKING or step.dest != step.source),
+        Always("a state is left for another one", _is_left_for_another),
         Always("work that cannot be done is judged by END, or ends the run", _judges_failures),
         Always("every cycle begins by reading the project", _reads_first),
-        Always("RUN is entered only from CREATE", lambda step: step.dest != S.RUN or step.source == S.CREATE),
+        Always("RUN is entered only from CREATE", lambda step: step.dest != S.RUN or step.left == S.CREATE),
         Always("no session runs without a durable id", _has_id),
-        Always("what a session did is saved before anything else begins or ends", _saved_first(definition)),
-        Always("only END decides to go on", lambda step: step.dest != S.CONTINUE or step.source == S.END),
+        Always("what a session did is saved before anything else begins or ends", _saved_first),
+        Always("only END decides to go on", lambda step: step.dest != S.CONTINUE or step.left == S.END),
         Always("SHUTDOWN has exactly one reason, and no other state has one", _has_one_reason),
         Always("SHUTDOWN is final: only a suspended run is taken up again, before its start", _is_final),
         Always("END goes on exactly when no reason to stop holds", _goes_on_rightly),
@@ -160,21 +165,32 @@ def always(definition: Definition = BUILT_IN) -> tuple[Always, ...]:
 
 
 def _honours_stops(step: Step) -> bool:
-    if step.trigger == T.STOP_REQUESTED:
-        return step.row is not None and step.dest in (S.END, S.SHUTDOWN) and step.after.stop_requested
-    return not (step.source == S.END and step.after.stop_requested) or step.dest == S.SHUTDOWN
+    if step.trigger == T.STOP_REQUESTED or (step.passage is not None and step.passage.was_stopped):
+        return step.row is not None and _comes_to(step, S.END, S.SHUTDOWN) and step.after.stop_requested
+    return not (step.source == S.END and step.after.stop_requested) or _comes_to(step, S.SHUTDOWN)
 
 
-_WORKING = frozenset(State)
+def _comes_to(step: Step, *states: State) -> bool:
+    """Whether it arrives at one of them, or is still on its way."""
+    return not step.is_arrival or step.dest in states
+
+
+def _is_left_for_another(step: Step) -> bool:
+    if step.passage is not None and step.dest == S.RUN:
+        return True  # told as what it is: entered from elsewhere than CREATE
+    return is_own(step.dest) or step.dest != step.left
 
 
 def _judges_failures(step: Step) -> bool:
-    return step.trigger != T.FAILED or step.dest in (S.END, S.SHUTDOWN)
+    has_failed = step.trigger == T.FAILED or (step.passage is not None and step.passage.has_failed)
+    return not has_failed or _comes_to(step, S.END, S.SHUTDOWN)
 
 
 def _reads_first(step: Step) -> bool:
-    begins = step.trigger in (T.START, T.DELAY_ELAPSED)
-    return (not begins or step.dest == S.DETECT) and (step.dest != S.CREATE or step.source == S.DETECT)
+    """On its way to DETECT a host's state may hold back, which is END's to judge."""
+    begins = (step.trigger if step.passage is None else step.passage.trigger) in (T.START, T.DELAY_ELAPSED)
+    holds_back = step.passage is not None and step.dest in (S.END, S.SHUTDOWN)
+    return (not begins or _comes_to(step, S.DETECT) or holds_back) and (step.dest != S.CREATE or step.left == S.DETECT)
 
 
 def _has_id(step: Step) -> bool:
@@ -184,27 +200,17 @@ def _has_id(step: Step) -> bool:
     return session is not None and bool(session.id) and not session.is_over
 
 
-def _saved_first(definition: Definition) -> Holds:
-    unsaved, todo = {str(S.RUN)}, [str(S.RUN)]
-    while todo:
-        here = todo.pop()
-        for row in definition.table:
-            if row.source == here and row.dest not in {S.END, *unsaved}:
-                unsaved.add(str(row.dest))
-                todo.append(str(row.dest))
-    elsewhere = {str(S.DETECT), str(S.CREATE), str(S.CONTINUE), str(S.SHUTDOWN)}
-    working = {str(S.DETECT), str(S.CREATE), str(S.RUN)} | (unsaved - elsewhere)
-
-    def holds(step: Step) -> bool:
-        begins_again = step.source in working - {S.DETECT, S.CREATE} and step.dest in {S.RUN, S.CREATE, S.DETECT}
-        ends = step.source in working and step.dest in (S.CONTINUE, S.SHUTDOWN)
-        return not (begins_again or ends)
-
-    return holds
+def _saved_first(step: Step) -> bool:
+    begins_again = step.left == S.RUN and step.dest in (S.RUN, S.CREATE, S.DETECT)
+    ends = step.left in (S.DETECT, S.CREATE, S.RUN) and step.dest in (S.CONTINUE, S.SHUTDOWN)
+    return not (begins_again or ends)
 
 
 def _has_one_reason(step: Step) -> bool:
-    return step.row is None or (step.after.stop_reason is not None) == (step.dest == S.SHUTDOWN)
+    has_reason = step.after.stop_reason is not None
+    if not step.is_arrival:  # END's decision waits to be carried out
+        return not has_reason or step.left in (S.END, S.CONTINUE)
+    return step.row is None or has_reason == (step.dest == S.SHUTDOWN)
 
 
 def _is_final(step: Step) -> bool:
@@ -214,19 +220,36 @@ def _is_final(step: Step) -> bool:
 
 
 def _goes_on_rightly(step: Step) -> bool:
-    if step.source != S.END or step.trigger != T.ENDED:
+    if step.left != S.END:
         return True
-    return (step.dest == S.SHUTDOWN) == bool(reasons_to_stop(step.after))
+    passage = step.passage
+    if passage is None:
+        stops = step.dest == S.SHUTDOWN if step.is_arrival else step.after.stop_reason is not None
+        return step.trigger != T.ENDED or stops == bool(reasons_to_stop(step.after))
+    return not step.is_arrival or (step.dest == S.SHUTDOWN) == (_reason(step) is not None)
+
+
+def _reason(step: Step) -> StopReason | None:
+    """What stands when a host's state is left: what cut it short, or else what was decided before."""
+    assert step.passage is not None, "it is a host's state that is left"
+    if step.trigger == T.FAILED:
+        return StopReason.FATAL
+    if step.trigger == T.STOP_REQUESTED:
+        return StopReason.INTERRUPTED
+    return step.passage.reason
 
 
 def _first_reason(step: Step) -> bool:
-    if step.dest != S.SHUTDOWN:
-        return True
     after = step.after
-    if step.trigger == T.FAILED:
+    if step.dest == S.SHUTDOWN and step.trigger == T.FAILED:
         return after.stop_reason is StopReason.FATAL
-    if step.trigger == T.STOP_REQUESTED:
+    if step.dest == S.SHUTDOWN and step.trigger == T.STOP_REQUESTED:
         return after.stop_reason is StopReason.INTERRUPTED
+    if step.dest == S.SHUTDOWN and step.passage is not None:
+        return after.stop_reason is step.passage.reason
+    is_decision = step.source == S.END and step.trigger == T.ENDED and not step.is_arrival
+    if step.dest != S.SHUTDOWN and not is_decision:
+        return True
     holding = reasons_to_stop(after)
     return after.stop_reason == next((reason for reason in PRECEDENCE if reason in holding), None)
 
@@ -240,11 +263,17 @@ def _was_asked(step: Step) -> bool:
 
 
 def _begins_rightly(step: Step) -> bool:
-    if step.source != S.DETECT or step.trigger != T.DETECTED:
+    """A host's state behind DETECT may hold back; time that passes there may use up what was left."""
+    if step.passage is not None:
+        return step.dest != S.CREATE or (_is_worth_it(step.passage.decided) and _is_worth_it(step.after))
+    if step.source != S.DETECT or step.trigger != T.DETECTED or not step.is_arrival:
         return True
-    after = step.after
-    is_work = _is_asked(after) or not _is_all_done(after)
-    return (step.dest == S.CREATE) == (is_work and not _limits_reached(after))
+    return (step.dest == S.CREATE) == _is_worth_it(step.after)
+
+
+def _is_worth_it(facts: Facts) -> bool:
+    is_work = _is_asked(facts) or not _is_all_done(facts)
+    return is_work and not _limits_reached(facts)
 
 
 def _counts_iterations(step: Step) -> bool:
@@ -357,10 +386,19 @@ def _suspends_the_clock(step: Step) -> bool:
 
 
 def _waits(step: Step) -> bool:
-    after = step.after
-    if step.dest == S.CONTINUE and step.trigger == T.ENDED:
+    after, passage = step.after, step.passage
+    if passage is not None:
+        return _waits_on(step, passage.decided.resume_at) if step.left == S.END else after.resume_at is None
+    if step.trigger == T.ENDED and (step.dest == S.CONTINUE or (not step.is_arrival and after.stop_reason is None)):
         return after.resume_at is not None and after.resume_at == _earliest(after)
     return after.resume_at is None or step.trigger == T.FAILED
+
+
+def _waits_on(step: Step, decided: float | None) -> bool:
+    """A host's state behind END may only make the wait longer."""
+    if step.dest != S.CONTINUE:
+        return True
+    return step.after.resume_at is not None and decided is not None and step.after.resume_at >= decided
 
 
 def _starts_clean(step: Step) -> bool:
@@ -406,7 +444,7 @@ def sometimes(definition: Definition = BUILT_IN) -> tuple[Sometimes, ...]:
         Sometimes("completion beats a stop request", lambda s: _is_stop(s, StopReason.COMPLETE) and s.after.stop_requested),
         Sometimes("an explicit prompt is worked on although everything passes", _works_on_prompt),
         Sometimes("a session is refused because the limits are used up", _is_refused),
-        Sometimes("a list that cannot be read stops nothing", lambda s: s.dest == S.CONTINUE and s.after.features is None),
+        Sometimes("a list that cannot be read stops nothing", lambda s: _decides_to_go_on(s) and s.after.features is None),
         Sometimes("INIT is followed by INIT", lambda s: s.trigger == T.CREATED and _is_second_init(s.after)),
     )
 
@@ -433,7 +471,11 @@ def _on_created(*, is_resumption: bool) -> Holds:
 
 
 def _goes_on(step: Step) -> bool:
-    return step.source == S.SHUTDOWN and is_suspended(step.before) and step.dest == S.DETECT
+    return step.source == S.SHUTDOWN and is_suspended(step.before) and _comes_to(step, S.DETECT)
+
+
+def _decides_to_go_on(step: Step) -> bool:
+    return step.source == S.END and step.after.stop_reason is None and _comes_to(step, S.CONTINUE)
 
 
 def _completes_last(step: Step) -> bool:
@@ -446,7 +488,11 @@ def _works_on_prompt(step: Step) -> bool:
 
 
 def _is_refused(step: Step) -> bool:
-    return step.source == S.DETECT and step.trigger == T.DETECTED and step.dest == S.END and not _is_all_done(step.after)
+    facts, trigger = (
+        (step.after, step.trigger) if step.passage is None else (step.passage.decided, step.passage.trigger)
+    )
+    is_over = step.left == S.DETECT and trigger == T.DETECTED and step.dest == S.END
+    return is_over and not _is_all_done(facts) and not _is_worth_it(facts)
 
 
 def _is_second_init(facts: Facts) -> bool:
@@ -460,9 +506,14 @@ _NONE = Limits(
 )
 
 
-def eventually(limits: Limits = LIMITS) -> tuple[Eventually, ...]:
-    """Every run that has limits comes to SHUTDOWN: by each limit alone, and by all of them."""
-    works = (_step_is(T.DETECTED), _step_is(T.CREATED))
+def eventually(limits: Limits = LIMITS, definition: Definition = BUILT_IN) -> tuple[Eventually, ...]:
+    """Every run that has limits comes to SHUTDOWN: by each limit alone, and by all of them.
+
+    The work goes on where each thing that a host's states wait for happens at last, as the built-in ones' does.
+    """
+    own = {(row.source, row.trigger) for row in definition.table if is_own(row.source)}
+    own = {(source, trigger) for source, trigger in own if trigger not in (T.FAILED, T.STOP_REQUESTED)}
+    works = (_step_is(T.DETECTED), _step_is(T.CREATED), *(_observes(*each) for each in sorted(own)))
     return (
         Eventually(
             "with every limit, as time passes", limits, fair=(_time_passes,)
@@ -494,6 +545,10 @@ def _step_is(trigger: str) -> Holds:
     return lambda step: step.trigger == trigger
 
 
+def _observes(source: str, trigger: str) -> Holds:
+    return lambda step: step.source == source and step.trigger == trigger
+
+
 def _time_passes(step: Step) -> bool:
     deadline = step.before.deadline
     return deadline is not None and step.before.at < deadline <= step.after.at
@@ -508,6 +563,8 @@ def _turn_ends(step: Step) -> bool:
 
 
 def _fails(step: Step) -> bool:
+    if step.trigger == T.ENDED and step.after.outcome is None:
+        return False  # a host's state held back: nothing was tried
     return step.trigger != T.FINISHED or _is_failure(step.after)
 
 

@@ -21,6 +21,7 @@ from states.facts import Counters, Facts, FeatureCount, Limits, Outcome, Session
 from states.new import begin, go_on, is_suspended
 from states.observation import Observation, failed, stop_requested
 from states.outcomes import OUTCOMES
+from states.passage import is_own
 from states.run import finished
 from states.vocabulary import Cause, OutcomeKind, RunId, SessionId, SessionType, State, StopReason, Trigger
 
@@ -186,13 +187,18 @@ def normal(state: str, facts: Facts) -> Facts:
     limits = facts.limits
     is_dear = limits.max_budget_usd is not None and facts.cost_usd >= limits.max_budget_usd
     is_saved = state == State.CONTINUE  # what END judged is behind us
-    keeps_type = state == State.CREATE
+    # A host's state may stand before CREATE, which needs the type, or after END, whose wait is still to come.
+    keeps_type = state == State.CREATE or (is_own(state) and not facts.has_run)
+    at, counters = _moment(facts), _counters(facts.counters, limits)
+    is_decided = is_own(state) and (facts.resume_at is not None or facts.stop_reason is not None)
+    if is_decided:  # a guard behind it may reckon the wait once more
+        counters = replace(counters, retries=facts.counters.retries)
     return replace(
         facts,
-        at=_moment(facts),
+        at=at,
         started_at=EARLY,
         suspended_s=0.0,
-        counters=_counters(facts.counters, limits),
+        counters=counters,
         features=None if is_saved else facts.features if facts.is_complete else None,
         session_type=facts.session_type if keeps_type else None,
         session=None if is_saved and not facts.has_open_session else _session(facts.session, limits),
@@ -200,8 +206,8 @@ def normal(state: str, facts: Facts) -> Facts:
         save_error=None,
         verify_error=None,
         cost_usd=(limits.max_budget_usd or 0.0) if is_dear else CHEAP,
-        resume_at=None,
-        jitter=0.0,
+        resume_at=at + (facts.resume_at - facts.at) if is_own(state) and facts.resume_at is not None else None,
+        jitter=facts.jitter if is_decided else 0.0,
     )
 
 

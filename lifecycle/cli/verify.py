@@ -51,9 +51,11 @@ def verify(
     Exit status:
       0  every promise holds
       1  one does not, or the table is no lifecycle: the counterexample is printed
-      2  there is no such table, or the module beside it is wrong
+      2  there is no such table, its module is wrong, or a state has no work
+         in WORKS to be simulated
       5  FILE cannot be written
     """
+    from lifecycle.driver import ensure_works
     from lifecycle.testing.simulation.report import simulated
     from lifecycle.testing.simulation.simulate import Simulator
     from lifecycle.testing.tables import definition_named, works_named
@@ -67,10 +69,13 @@ def verify(
     except DefinitionError as error:
         _print_no_lifecycle(error, is_json=is_json)
         return Exit.NO
+    works = works_named(table)
+    if transitions:
+        ensure_works(definition, works, f"--table {table}")
     search, verdicts = _searched(definition, is_quick=quick)
     report = None
     if all(verdict.holds for verdict in verdicts) and transitions:
-        with Simulator(definition, works_named(table)) as simulator:
+        with Simulator(definition, works) as simulator:
             report = simulated(simulator, transitions=transitions, first_seed=seed)
     holds = all(verdict.holds for verdict in verdicts) and (report is None or report.failed is None)
     if is_json:
@@ -165,6 +170,8 @@ def _way(step: Step, definition: Definition) -> Way:
 
 
 def _document(search: Search, verdicts: list[Verdict], report: Report | None, holds: bool) -> dict[str, Any]:
+    from lifecycle.testing.simulation.simulate import steps_of
+
     document: dict[str, Any] = {
         "holds": holds,
         "configurations": len(search.graph),
@@ -196,7 +203,8 @@ def _document(search: Search, verdicts: list[Verdict], report: Report | None, ho
                 "promise": str(small.violation),
                 "scenario": small.scenario.to_json(),
                 "path": [
-                    {"source": r.source, "trigger": r.trigger, "guard": None, "dest": r.dest} for r in small.transitions
+                    {**_step(step), "source": record.source, "dest": record.dest}
+                    for record, step in zip(small.transitions, steps_of(small.transitions, search.definition), strict=True)
                 ],
             },
         }

@@ -17,6 +17,7 @@ from lifecycle.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lifecycle.ports import Note, TransitionRecord
+    from states.definition import Definition
     from states.facts import Limits
 
 __all__ = ["what_if"]
@@ -25,11 +26,17 @@ __all__ = ["what_if"]
 @click.command("what-if")
 @project_dir
 @limit_flags
+@click.option("--table", metavar="MODULE:NAME", help="The table of your own that DIR's runs follow.")
 @state_dir
 @config_file
 @as_json
 def what_if(
-    project_dir: Path, state_dir: str | None, config_file: Path | None, is_json: bool, **limits: str | None
+    project_dir: Path,
+    table: str | None,
+    state_dir: str | None,
+    config_file: Path | None,
+    is_json: bool,
+    **limits: str | None,
 ) -> None:
     """Replay DIR's past runs under other limits: which would have stopped where, and what that saves or loses.
 
@@ -41,22 +48,25 @@ def what_if(
     Examples:
       lifecycle what-if my-app --stall-after 5
       lifecycle what-if my-app --max-budget-usd 10 --max-iterations none --json
+      lifecycle what-if my-app --stall-after 5 --table my_host.review:TABLE
 
     \b
     Exit status:
       0  told
-      2  DIR is no directory, a limit is not accepted, none is given, or the
-         record is damaged
+      2  DIR is no directory, a limit is not accepted, none is given, there is
+         no such table, or the record is damaged
       5  the record cannot be read
     """
     from lifecycle.cli.record import locate, no_run
+    from lifecycle.testing.tables import definition_named
 
+    definition = definition_named(table)
     directory = locate(project_dir, state_dir=state_dir, config_file=config_file)
     given = dict(given_flags(limits).values)
     if not given:
         raise ConfigurationError("what-if", "give at least one limit, as --stall-after 5")
     records, notes = asyncio.run(_read(directory))
-    runs = [_replayed(run, notes, given) for run in _runs(records)]
+    runs = [_replayed(run, notes, given, definition) for run in _runs(records)]
     if is_json:
         print_document({"limits": given, "runs": runs, "total": _total(runs)})
     elif not runs:
@@ -89,44 +99,91 @@ _CUTTING: Final = ("max_budget", "max_duration")
 """Reasons whose limit also cuts a session short."""
 
 
-def _replayed(run: Sequence[TransitionRecord], notes: Sequence[Note], given: Mapping[str, Any]) -> dict[str, Any]:
+def _replayed(
+    run: Sequence[TransitionRecord], notes: Sequence[Note], given: Mapping[str, Any], definition: Definition
+) -> dict[str, Any]:
     """One run: where it stopped, where it would have, and the difference.
 
     `verdict` is "same", "earlier", "longer" (it would have gone on from where it stopped) or "other reason" (it would
     have stopped there all the same).
     """
-    last, stop = run[-1], _first_stop(run, given)
+    last, decided = run[-1], _stopping_decision(run)
+    stop = _first_stop(run, given, definition, decided)
+    is_there = stop is not None and stop[0] is decided
     reason = last.facts.stop_reason
     document: dict[str, Any] = {
         "run_id": last.run_id,
         "stopped": None if reason is None else {"seq": last.seq, "reason": reason},
         "verdict": "same",
-        "would_stop": None if stop is None else {"seq": stop[0].seq, "reason": stop[1]},
+        "would_stop": None if stop is None else {"seq": last.seq if is_there else stop[0].seq, "reason": stop[1]},
         "saves": None,
         "loses": None,
     }
     if stop is None:
         # A fault of ours stops a run without a decision; a stop request suspends it under any limits.
-        document["verdict"] = "longer" if reason is not None and last.trigger == "ended" else "same"
+        document["verdict"] = "same" if decided is None else "longer"
         document["would_stop"] = document["stopped"] if document["verdict"] == "same" else None
-    elif stop[0].seq < last.seq:
+    elif not is_there:
         document |= {"verdict": "earlier", **_difference(stop[0], stop[1], last, notes)}
     elif stop[1] != reason:
         document["verdict"] = "other reason"
     return document
 
 
-def _first_stop(run: Sequence[TransitionRecord], given: Mapping[str, Any]) -> tuple[TransitionRecord, str] | None:
-    """The first END that would have stopped the run for good, or that stopped it and would have again."""
-    from states.reckoning import reason_under
+def _stopping_decision(run: Sequence[TransitionRecord]) -> TransitionRecord | None:
+    """END's decision that ended the run, if one did; a host's states may stand between it and SHUTDOWN."""
+    newest = next((record for record in reversed(run) if record.trigger == "ended"), None)
+    reason = run[-1].facts.stop_reason
+    return newest if newest is not None and reason is not None and newest.facts.stop_reason is reason else None
 
+
+def _first_stop(
+    run: Sequence[TransitionRecord],
+    given: Mapping[str, Any],
+    definition: Definition,
+    decided: TransitionRecord | None,
+) -> tuple[TransitionRecord, str] | None:
+    """The first END that would have stopped the run for good, or that stopped it and would have again."""
     for record in run:
         if record.trigger != "ended":
             continue
-        reason = reason_under(record.facts, _under(record.facts.limits, given))
-        if reason is not None and not (reason == "interrupted" and record is not run[-1]):
-            return record, reason.value
+        reason = _reason_under(record, given, definition)
+        if reason is not None and not (reason == "interrupted" and record is not decided):
+            return record, reason
     return None
+
+
+def _reason_under(record: TransitionRecord, given: Mapping[str, Any], definition: Definition) -> str | None:
+    """Why END would have stopped there; where a guard of the table's own stops it, the guard's name."""
+    from states.reckoning import reason_under
+
+    facts = record.facts
+    limits = _under(facts.limits, given)
+    reason = reason_under(facts, limits)
+    facts = replace(facts, limits=limits, stop_reason=None, resume_at=None)
+    rows = definition.rows(record.source, record.trigger)
+    taken = [row for row in rows if row.guard is None or definition.guards[row.guard](facts)]
+    if len(taken) != 1:
+        return reason
+    leads_to = _built_in_after(taken[0].dest, definition)
+    if leads_to == {"SHUTDOWN"}:
+        return reason or taken[0].guard
+    return reason if "SHUTDOWN" in leads_to else None
+
+
+def _built_in_after(state: str, definition: Definition) -> set[str]:
+    """The built-in states that a row's work leads to, when nothing goes wrong."""
+    from states.passage import is_own
+
+    found, todo = {str(state)}, [str(state)]
+    while todo:
+        here = todo.pop()
+        onward = [row for row in definition.table if row.source == here and row.trigger not in ("failed", "stop_requested")]
+        for row in onward if is_own(here) else ():
+            if row.dest not in found:
+                found.add(str(row.dest))
+                todo.append(str(row.dest))
+    return {each for each in found if not is_own(each)}
 
 
 def _under(limits: Limits, given: Mapping[str, Any]) -> Limits:

@@ -48,7 +48,7 @@ def with_proof(document: str, blocks: Mapping[str, str]) -> str:
 
 
 def _counts(search: Search) -> str:
-    states = Counter(str(state) for state, _ in search.graph)
+    states = Counter(str(state) for state, *_ in search.graph)
     classes = Counter(str(state) for state, _ in search.pairs)
     rows = [f"| {state} | {count:,} | {classes[state]:,} |" for state, count in states.items()]
     total = f"| **all** | **{len(search.graph):,}** | **{len(search.pairs):,}** |"

@@ -1,6 +1,7 @@
 """The pytest plugin: fixtures for tests of a lifecycle, and a seed that is printed and can be given again.
 
-It is there wherever autonomous-session-manager is installed, and loads nothing of it until a fixture is asked for.
+It is there wherever autonomous-session-manager is installed, and loads nothing of it until a fixture is asked for. An
+`async def test_...` that asks for one of its fixtures runs without pytest-asyncio, and without a setting of it.
 
     pytest --lifecycle-seed 4711
 
@@ -11,6 +12,8 @@ It is there wherever autonomous-session-manager is installed, and loads nothing 
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +39,21 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Tell the seed that was given."""
     seed = config.getoption("--lifecycle-seed")
     return None if seed is None else f"lifecycle: seed {seed}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a coroutine function that uses a fixture of ours, unless a plugin for those has made it its own."""
+    is_ours = any(name.startswith("lifecycle_") for name in pyfuncitem.fixturenames)
+    if not is_ours or not inspect.iscoroutinefunction(pyfuncitem.obj) or _has_own_runner(pyfuncitem):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+def _has_own_runner(pyfuncitem: pytest.Function) -> bool:
+    return type(pyfuncitem) is not pytest.Function or any(map(pyfuncitem.get_closest_marker, ("asyncio", "anyio", "trio")))
 
 
 @pytest.fixture

@@ -17,13 +17,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, TypeVar
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+try:
+    from hypothesis import strategies as st
+    from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "lifecycle.testing.state_machine needs hypothesis: pip install 'autonomous-session-manager[test]'", name=error.name
+    ) from error
 
 from lifecycle.journal.memory import MemoryJournal
 from lifecycle.machine import LifecycleMachine
 from lifecycle.ports import Journal, Move
-from lifecycle.testing.simulation.simulate import steps_of
+from lifecycle.testing.simulation.simulate import since, steps_of
 from states.definition import BUILT_IN, Definition
 from states.facts import Facts, Limits
 from states.new import begin
@@ -118,7 +123,7 @@ class LifecycleStateMachine(RuleBasedStateMachine):
     def promises_hold(self) -> None:
         """The newest step keeps every promise."""
         records = self.do(self.journal.transitions())
-        newest = list(steps_of(records[-2:], self.definition))[-1:]
+        newest = list(steps_of(records[since(records, len(records) - 1) :], self.definition))[-1:]
         for each in newest if len(records) > 1 else ():
             broken = [promise.name for promise in always(self.definition) if not promise.holds(each)]
             assert not broken, f"{each}: {broken}"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
+try:
+    from hypothesis import strategies as st
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "lifecycle.testing.strategies needs hypothesis: pip install 'autonomous-session-manager[test]'", name=error.name
+    ) from error
 
 from lifecycle.ports import VerdictKind
 from lifecycle.testing.simulation.scenario import OPERATIONS, Fault, FaultKind, Leg, Scenario, Work

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import re
+import sys
 import textwrap
 import unittest
 from dataclasses import replace
@@ -17,6 +19,7 @@ import states.definition as definition_module
 from lifecycle.cli.main import main
 from lifecycle.cli.verify import _drawn
 from lifecycle.diagram.formats import Format
+from lifecycle.errors import ConfigurationError
 from lifecycle.testing.examples import review
 from lifecycle.testing.fakes import FakeClock
 from lifecycle.testing.mutants import SMALL, caught_by, guard_mutants, row_mutants
@@ -24,10 +27,14 @@ from lifecycle.testing.simulation.report import simulated
 from lifecycle.testing.simulation.simulate import Simulator, steps_of
 from lifecycle.testing.tables import definition_named, works_named
 from lifecycle.work.context import Done, WorkContext
+from states.definition import extended
+from states.explore import Search
 from states.facts import FeatureCount
 from states.observation import Observation
 from states.promises import always, promises
 from states.properties import check
+from states.table import TABLE as BUILT_IN_TABLE
+from states.table import Transition
 from states.vocabulary import StopReason
 
 PLACE = "lifecycle.testing.examples.review"
@@ -155,7 +162,7 @@ def test_what_the_simulation_finds_is_drawn_too() -> None:
 def test_the_page_about_it_says_what_it_is() -> None:
     """The snippets are the example: the same rows, work that observes the same, tests that can be collected."""
     page = (Path(__file__).parents[2] / "lifecycle/skill/references/OWN-STATES.md").read_text()
-    rows, work, run, tests = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    rows, work, run, tests, _ = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     told: dict = {"DEFINITION": review.DEFINITION, "WORKS": review.WORKS}
     for block in (rows, work, tests):
         exec(block, told)
@@ -171,3 +178,131 @@ def test_the_page_about_it_says_what_it_is() -> None:
     context = WorkContext(facts, SimpleNamespace(clock=FakeClock()), seq=1, max_turns=1)
     observed = asyncio.run(told["review"](context)).observation
     assert observed == review.rejected(replace(facts, at=context.now()), "too short")
+
+
+@pytest.fixture
+def approval(tmp_path, monkeypatch):
+    """The module at the page's end, as a person copies it."""
+    page = (Path(__file__).parents[2] / "lifecycle/skill/references/OWN-STATES.md").read_text()
+    (tmp_path / "approval.py").write_text(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[-1])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "approval", raising=False)
+    yield importlib.import_module("approval")
+    monkeypatch.delitem(sys.modules, "approval")
+
+
+def test_the_pages_approval_before_run_is_verified_as_it_stands(approval, capsys) -> None:
+    assert main(["verify", "--table", "approval:TABLE", "--quick", "--transitions", "500", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["holds"] and document["is_whole"]
+    assert document["simulation"]["transitions"] >= 500
+
+
+async def test_who_is_asked_and_says_no_suspends_the_run_and_is_asked_again(approval, world) -> None:
+    answers = iter([True, False, True, True, True])
+
+    async def ask(session) -> bool:
+        return next(answers)
+
+    approval.ask = ask
+    results = []
+    for _ in range(2):
+        async with world.manager(definition=approval.DEFINITION, works=approval.WORKS) as session:
+            results.append(await session.run_until_shutdown())
+    assert [result.stop_reason for result in results] == [StopReason.INTERRUPTED, StopReason.COMPLETE]
+    assert results[1].iterations == 4
+    records = await world.journal.transitions()
+    for step in steps_of(records, approval.DEFINITION):
+        assert all(promise.holds(step) for promise in always(approval.DEFINITION))
+    edges = [f"{record.source} {record.trigger} {record.dest}" for record in records]
+    assert edges.count("APPROVAL stop_requested END") == 1
+
+
+# --- states of one's own behind END, in a real driver --------------------------------------------------------
+
+UPLOAD = (
+    *(
+        replace(row, dest={"may_continue": "UPLOAD", "must_stop": "PUBLISH"}[row.guard]) if row.trigger == "ended" else row
+        for row in BUILT_IN_TABLE
+    ),
+    Transition("UPLOAD", "uploaded", None, "CONTINUE", "it is there"),
+    Transition("PUBLISH", "published", None, "SHUTDOWN", "it is out"),
+    *(Transition(own, trouble, None, "SHUTDOWN", "not done") for own in ("UPLOAD", "PUBLISH") for trouble in ("failed", "stop_requested")),
+)
+
+
+def observing(trigger: str, *, trouble: list | None = None):
+    async def work(context) -> Done:
+        if trouble:
+            raise OSError(trouble.pop())
+        return Done(Observation(trigger, replace(context.facts, at=context.now())))
+
+    return work
+
+
+WORKS = {"UPLOAD": observing("uploaded"), "PUBLISH": observing("published")}
+
+
+def test_simulated_worlds_break_no_promise_of_states_behind_ends_decision() -> None:
+    with Simulator(extended(UPLOAD), WORKS) as simulator:
+        report = simulated(simulator, transitions=1_500)
+    assert report.failed is None, str(report)
+    assert min(report.rows["UPLOAD uploaded CONTINUE"], report.rows["PUBLISH published SHUTDOWN"]) > 20
+
+
+def test_the_simulation_finds_an_upload_that_forgets_what_was_decided() -> None:
+    async def forget(context) -> Done:
+        return Done(Observation("uploaded", replace(context.facts, at=context.now(), resume_at=context.facts.at)))
+
+    with Simulator(extended(UPLOAD), {**WORKS, "UPLOAD": forget}) as simulator:
+        report = simulated(simulator, transitions=2_000)
+    assert report.failed is not None
+    assert report.small.violation.promise.startswith("CONTINUE waits until a moment that is in the record")
+
+
+async def test_an_upload_that_fails_is_fatal_and_one_that_is_stopped_is_done_by_the_next_start(world) -> None:
+    works = {**WORKS, "PUBLISH": observing("published", trouble=["the disk is full"])}
+    async with world.manager(definition=extended(UPLOAD), works=works) as session:
+        result = await session.run_until_shutdown()
+        assert (result.stop_reason, "the disk is full" in result.detail) == (StopReason.FATAL, True)
+
+        async def stopped(context) -> Done:
+            session.stop("the test")
+            await asyncio.sleep(3600)
+
+    works["PUBLISH"] = stopped
+    async with world.manager(definition=extended(UPLOAD), works=works) as session:
+        result = await session.run_until_shutdown()
+    assert result.stop_reason is StopReason.INTERRUPTED, "everything passes, and it is not published"
+    async with world.manager(definition=extended(UPLOAD), works=WORKS) as session:
+        result = await session.run_until_shutdown()
+    assert result.stop_reason is StopReason.COMPLETE
+    assert (await world.edges())[-1] == "PUBLISH published SHUTDOWN"
+
+
+# --- what is missing -----------------------------------------------------------------------------------------
+
+
+def test_a_state_without_work_is_named_before_anything_runs(world, monkeypatch, capsys) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing says what REVIEW does.*works="):
+        world.manager(definition=review.DEFINITION)
+    with pytest.raises(ConfigurationError, match="PUBLISH"):
+        Simulator(extended(UPLOAD), {"UPLOAD": WORKS["UPLOAD"]})
+    monkeypatch.setattr(review, "WORKS", {})
+    assert main(["verify", "--table", f"{PLACE}:TABLE", "--quick"]) == 2
+    told = capsys.readouterr()
+    assert "nothing says what REVIEW does" in told.err and "WORKS" in told.err
+    assert told.out == ""
+
+
+def test_the_steps_of_a_simulations_path_name_their_guards(monkeypatch, capsys) -> None:
+    async def forget(context) -> Done:
+        return Done(Observation("approved", replace(context.facts, session=None)))
+
+    monkeypatch.setattr(review, "WORKS", {review.REVIEW: forget})
+    monkeypatch.setattr("lifecycle.cli.verify._searched", lambda definition, is_quick: (Search(definition), []))
+    assert main(["verify", "--table", f"{PLACE}:TABLE", "--json"]) == 1
+    path = json.loads(capsys.readouterr().out)["simulation"]["violation"]["path"]
+    assert {"source": "DETECT", "trigger": "detected", "guard": "has_work", "dest": "CREATE"} in path
+    assert path[0] == {"source": "NEW", "trigger": "start", "guard": None, "dest": "DETECT"}

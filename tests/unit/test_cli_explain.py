@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -16,13 +18,16 @@ from lifecycle import SessionManager
 from lifecycle.cli.main import main
 from lifecycle.testing.examples import review
 from lifecycle.testing.fakes import FakeAgent, FakeChance, FakeClock, FakePrompts, FakeWorkspace, build, idle
+from lifecycle.work.context import Done
 from states.decide import LIMITS, REASONS
-from states.definition import sample_facts
+from states.definition import extended, sample_facts
 from states.facts import Facts, Limits, Outcome
 from states.guards import GUARDS
 from states.inputs import looked_at
+from states.observation import Observation
 from states.otherwise import nearest_change, result_of
 from states.reckoning import guards_asked, reasons_asked
+from states.table import TABLE, Transition
 from states.vocabulary import Cause, RunId
 
 REVIEWED = "lifecycle.testing.examples.review:TABLE"
@@ -218,6 +223,33 @@ def test_a_suspended_run_is_suspended_under_any_limits(lived, capsys) -> None:
     assert lived(build) == project
     [run] = told(capsys, "what-if", str(project), "--max-iterations", "9")["runs"]
     assert (run["stopped"]["reason"], run["verdict"]) == ("complete", "same"), "that it was suspended ended nothing"
+
+
+def test_what_if_follows_a_hosts_table(lived, tmp_path: Path, monkeypatch, capsys) -> None:
+    """A state between END's decision and SHUTDOWN is no further decision; a guard of the host's own is asked."""
+    rows = tuple(replace(row, dest="PUBLISH") if row.guard == "must_stop" else row for row in TABLE)
+    rows = (*rows, *(Transition("PUBLISH", each, None, "SHUTDOWN", "it is out") for each in ("out", "failed", "stop_requested")))
+
+    async def publish(context) -> Done:
+        return Done(Observation("out", context.facts))
+
+    host = ModuleType("a_host")
+    host.TABLE = rows
+    monkeypatch.setitem(sys.modules, "a_host", host)
+    project = lived(build, build, idle, stall_after=2, definition=extended(rows), works={"PUBLISH": publish})
+    table = ("--table", "a_host:TABLE")
+    [run] = told(capsys, "what-if", str(project), "--stall-after", "2", *table)["runs"]
+    assert (run["verdict"], run["would_stop"]) == ("same", run["stopped"])
+    assert run["stopped"]["reason"] == "stalled"
+    [run] = told(capsys, "what-if", str(project), "--stall-after", "5", *table)["runs"]
+    assert run["verdict"] == "longer"
+    [run] = told(capsys, "what-if", str(project), "--max-iterations", "1", *table)["runs"]
+    assert (run["verdict"], run["would_stop"]["reason"]) == ("earlier", "max_iterations")
+
+    host.GUARDS = {"may_continue": lambda facts: facts.counters.iterations < 2, "must_stop": lambda facts: facts.counters.iterations > 1}
+    [run] = told(capsys, "what-if", str(project), "--stall-after", "5", *table)["runs"]
+    assert (run["verdict"], run["would_stop"]["reason"]) == ("earlier", "must_stop")
+    assert "nowhere" in refused(capsys, "what-if", str(project), "--stall-after", "5", "--table", "nowhere:TABLE")
 
 
 def test_what_if_needs_a_limit_that_is_one(project: Path, tmp_path: Path, capsys) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from lifecycle.driver import ensure_works
 from lifecycle.errors import ConfigurationError, FeatureListInvalid, JournalUnavailable, ProjectInvalid
 from lifecycle.journal.notes import NoteKind
 from lifecycle.manager import SessionManager
@@ -28,9 +29,10 @@ from lifecycle.testing.simulation.world import Crash, Incarnation, OurFault, Vio
 from lifecycle.work.context import Work
 from states.definition import BUILT_IN, Definition
 from states.explore import Step
+from states.passage import Passage, is_own
 from states.promises import always
 from states.properties import Always
-from states.vocabulary import RunId, SessionId, State, StopReason
+from states.vocabulary import RunId, SessionId, State, StopReason, Trigger
 
 __all__ = ["Played", "Simulator", "steps_of"]
 
@@ -72,7 +74,7 @@ class Simulator:
 
     Args:
         definition: the table that the managers drive.
-        works: what a host's own states do; one without work observes the first of its triggers.
+        works: what each of a host's own states does.
         world: makes the world; a test plants its mistakes there.
         manager: makes the managers.
     """
@@ -86,6 +88,7 @@ class Simulator:
         manager: Callable[..., SessionManager] = SessionManager,
         promised: Sequence[Always] | None = None,
     ) -> None:
+        ensure_works(definition, works)
         self._definition = definition
         self._works = works
         self._world = world
@@ -248,12 +251,13 @@ def steps_of(
     *,
     asked: Mapping[int, str] = MappingProxyType({}),
 ) -> Iterator[Step]:
-    """A journal's transitions as steps, as the search has them.
+    """A journal's transitions as steps, as the search has them; the first of them leaves a built-in state.
 
     Args:
         asked: explicit prompts that were given to a run under way, by the number of the transition that was last then.
     """
     last: TransitionRecord | None = None
+    passage: Passage | None = None
     for record in records:
         source, before = record.source, record.facts
         if last is not None and last.run_id == record.run_id:
@@ -263,8 +267,17 @@ def steps_of(
         rows = _rows(definition.table, record.source, record.trigger)
         rows = tuple(row for row in rows if row.guard is None or definition.guards[row.guard](record.facts))
         row = rows[0] if len(rows) == 1 and rows[0].dest == record.dest else None
-        yield Step(source, before, record.trigger, record.facts, record.dest, row, len(rows))
-        last = record
+        step = Step(source, before, record.trigger, record.facts, record.dest, row, len(rows), passage)
+        yield step
+        last, passage = record, step.onward()
+
+
+def since(records: Sequence[TransitionRecord], after: int) -> int:
+    """Where to begin so that `steps_of` has what comes after the first `after`, and knows what they follow."""
+    begin = max(after - 1, 0)
+    while begin and is_own(records[begin].source):
+        begin -= 1
+    return begin
 
 
 @lru_cache(maxsize=1024)
@@ -287,7 +300,7 @@ def check_records(
     """
     if len(records) > TRANSITIONS_MAX:
         raise Violation("every run that has limits comes to SHUTDOWN", f"{len(records)} transitions did not")
-    begin = max(after - 1, 0)
+    begin = since(records, after)
     for record, step in zip(records[begin:], steps_of(records[begin:], definition, asked=asked), strict=True):
         if record.seq <= after:
             continue
@@ -296,7 +309,7 @@ def check_records(
         for promise in promised:
             if not promise.holds(step):
                 raise Violation(promise.name, f"transition {record.seq}: {step}", seq=record.seq)
-    begun = [record.facts.session for record in records if record.dest == State.RUN]
+    begun = [record.facts.session for record in records if record.trigger == Trigger.CREATED]
     numbers = [session.number for session in begun if session is not None and not session.is_resumption]
     if numbers != list(range(1, len(numbers) + 1)):
         raise Violation("an iteration is counted exactly once: a new session that enters RUN", f"numbers {numbers}")
