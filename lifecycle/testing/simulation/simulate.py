@@ -275,7 +275,7 @@ def steps_of(
 def since(records: Sequence[TransitionRecord], after: int) -> int:
     """Where to begin so that `steps_of` has what comes after the first `after`, and knows what they follow."""
     begin = max(after - 1, 0)
-    while begin and is_own(records[begin].source):
+    while 0 < begin < len(records) and is_own(records[begin].source):
         begin -= 1
     return begin
 
