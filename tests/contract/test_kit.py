@@ -292,20 +292,31 @@ def test_failing(lifecycle_seed):
 """
 
 
-def test_the_plugin_works_in_a_project_that_is_not_ours(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runner", ["pytest-asyncio", "none but ours"])
+def test_the_plugin_works_in_a_project_that_is_not_ours(tmp_path: Path, runner: str) -> None:
     """Installed it is found by itself; a tree that was never installed names it. A seed that failed is told."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
     assert declared == {"lifecycle": "lifecycle.testing.pytest_plugin"}
     is_found = any(each.value == declared["lifecycle"] for each in entry_points(group="pytest11"))
     (tmp_path / "test_mine.py").write_text(FOREIGN)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
+    has_another = runner == "pytest-asyncio"
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n" if has_another else "[pytest]\n")
     command = [sys.executable, "-m", "pytest", "--lifecycle-seed", "4711", "-p", "no:cacheprovider"]
+    command += [] if has_another else ["-p", "no:asyncio", "-p", "no:anyio"]
     command += [] if is_found else ["-p", declared["lifecycle"]]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 passed" in done.stdout and "1 failed" in done.stdout, done.stdout
     assert "lifecycle: seed 4711" in done.stdout
     assert "again: pytest --lifecycle-seed 4711" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["strategies", "state_machine"])
+def test_what_needs_hypothesis_says_how_to_have_it(module: str) -> None:
+    program = f"import sys; sys.modules['hypothesis'] = None; import lifecycle.testing.{module}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "[test]" in done.stderr.splitlines()[-1]
 
 
 def test_the_plugin_alone_loads_nothing_of_the_lifecycle() -> None:
