@@ -169,7 +169,7 @@ def test_a_lifecycle_of_ones_own_is_run_drawn_and_explained(settled: Beginner) -
     program = "import asyncio\n\nasync def look_at(session):\n    return None\n\nasync def main():\n"
     (beginner.directory / "program.py").write_text(f"{program}{textwrap.indent(run, '    ')}\nasyncio.run(main())\n")
     commands = [line for line in "\n".join(blocks("sh", page)).splitlines() if line and "verify" not in line]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for line in (f"{sys.executable} program.py", *commands):
         done = beginner.type(line)
         assert done.returncode == 0, done.stderr

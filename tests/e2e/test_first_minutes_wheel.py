@@ -133,7 +133,7 @@ def the_commands_work(command: Path, cwd: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert (cwd / "app/.claude/skills/autonomous-session-manager/references/CONFIGURATION.md").is_file()
     doctor = json.loads(run(command, "doctor", "app", "--json", cwd=cwd).stdout)
-    assert {each["name"] for each in doctor["findings"] if each["verdict"] == "mend"} == {"credentials"}
+    assert {each["name"] for each in doctor["findings"] if each["verdict"] == "mend"} == {"credentials", "specification"}
 
 
 def the_references_are_current_there_too(python: Path, cwd: Path) -> None:
