@@ -62,8 +62,7 @@ class Confinement:
         for place in before:
             arguments += _hiding(place)
         homes = self._homes()
-        for home in homes:
-            arguments += made_anew(home, {*self.hidden, *_real(self.hidden)})
+        arguments += made_anew(homes, {*self.hidden, *_real(self.hidden)})
         for place in _pythons():
             arguments += ["--ro-bind", str(place), str(place)]
         seals = self.seals()

@@ -8,7 +8,8 @@ place. What was never put there cannot come to light.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -29,41 +30,53 @@ def homes_of(environment: Mapping[str, str]) -> tuple[Path, Path]:
     return home, Path(environment.get("CLAUDE_CONFIG_DIR") or home / ".claude")
 
 
-def made_anew(home: Path, hidden: Collection[Path]) -> Iterator[str]:
-    """Put a directory together of all that is in it and not hidden, as it stands now: arguments for bubblewrap.
+def made_anew(homes: Iterable[Path], hidden: Collection[Path]) -> Iterator[str]:
+    """Put directories together of all that is in them and not hidden, as it stands now: arguments for bubblewrap.
 
-    Entries are read-only. A directory that holds something hidden is put together in the same way.
+    Entries are read-only. A directory that holds something hidden is put together in the same way. Of very many entries
+    in all of them the directories and the hidden files come first, and those at the top: those are what tools need.
 
     Args:
-        home: a real path.
+        homes: real paths.
         hidden: with links resolved, and as they are named.
     """
-    yield from ("--tmpfs", str(home))
-    yield from _filled(home, frozenset(hidden), frozenset(above for place in hidden for above in place.parents))
+    homes = tuple(homes)
+    hidden = frozenset(hidden)
+    parting = frozenset(above for place in hidden for above in place.parents)
+    found = [entry for home in homes for entry in _entries(home, hidden, parting, 0)]
+    seen = {id(entry) for entry in sorted(found, key=lambda entry: entry.rank)[:ENTRIES_MAX]}
+    for home in homes:
+        yield from ("--tmpfs", str(home))
+    for entry in found:
+        if id(entry) in seen:
+            yield from entry.arguments
 
 
-def _filled(directory: Path, hidden: frozenset[Path], parting: frozenset[Path]) -> Iterator[str]:
-    for entry in _entries(directory):
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    rank: tuple[bool, int, bool, str]
+    arguments: tuple[str, ...]
+
+
+def _entries(directory: Path, hidden: frozenset[Path], parting: frozenset[Path], depth: int) -> Iterator[_Entry]:
+    """What can be looked at; a directory before what is in it."""
+    try:
+        entries = sorted((entry for entry in os.scandir(directory) if _is_readable(entry)), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
         place = Path(entry.path)
         if place in hidden:
             continue
+        is_dir = entry.is_dir()
+        rank = (not is_dir and not entry.name.startswith("."), depth, not is_dir, entry.name)
         if entry.is_symlink():
-            yield from ("--symlink", os.readlink(place), str(place))
-        elif entry.is_dir() and place in parting:
-            yield from ("--dir", str(place))
-            yield from _filled(place, hidden, parting)
-        elif entry.is_dir() or entry.is_file():  # a socket leads out of the walls
-            yield from ("--ro-bind-try", str(place), str(place))
-
-
-def _entries(directory: Path) -> list[os.DirEntry[str]]:
-    """What can be looked at, and of very many the directories and the hidden files first: those are what tools need."""
-    try:
-        entries = [entry for entry in os.scandir(directory) if _is_readable(entry)]
-    except OSError:
-        return []
-    entries.sort(key=lambda entry: (not entry.is_dir(), not entry.name.startswith("."), entry.name))
-    return entries[:ENTRIES_MAX]
+            yield _Entry(rank, ("--symlink", os.readlink(place), str(place)))
+        elif is_dir and place in parting:
+            yield _Entry((False, -1, False, ""), ("--dir", str(place)))  # whatever else there is
+            yield from _entries(place, hidden, parting, depth + 1)
+        elif is_dir or entry.is_file():  # a socket leads out of the walls
+            yield _Entry(rank, ("--ro-bind-try", str(place), str(place)))
 
 
 def _is_readable(entry: os.DirEntry[str]) -> bool:
@@ -75,7 +88,8 @@ def _is_readable(entry: os.DirEntry[str]) -> bool:
 
 
 ENTRIES_MAX: Final = 1000
-"""Of one directory. Mounts cost more the more there are: a thousand take bubblewrap 0.7 s, two thousand 2.8 s."""
+"""Of all directories together. Mounts cost more the more there are: a thousand take bubblewrap 0.7 s, two thousand 2.8 s;
+and its arguments, three for each, may be 9000."""
 
 _AT_HOME: Final = (
     *(".ssh", ".gnupg", ".1password", ".password-store", ".local/share/keyrings"),

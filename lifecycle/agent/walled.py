@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +28,7 @@ from lifecycle.agent.leash_control import SESSION_MARKER, leashed
 from lifecycle.agent.placeholders import Placeholders
 from lifecycle.agent.sandbox_proxy import HostProxy
 from lifecycle.agent.seals import Seals
-from lifecycle.agent.strays import SOCKET_NAME, WALLS_PREFIX
+from lifecycle.agent.strays import SOCKET_NAME, WALLS_DIR, WALLS_PREFIX
 from lifecycle.errors import AgentFailed
 from lifecycle.redaction import without_credentials
 from states.vocabulary import SessionId
@@ -56,10 +55,9 @@ class Walled:
         environment: Mapping[str, str],
         refused: Callable[[str, int], None] = lambda host, port: None,
     ) -> None:
-        # Not within the walls: a /tmp is another one there, and it is hidden wherever else it lies.
-        self.directory = _socket_directory()
+        self.directory = Path(tempfile.mkdtemp(prefix=WALLS_PREFIX, dir=WALLS_DIR))
         self.socket_path = self.directory / SOCKET_NAME
-        self._confinement = replace(confinement, hidden=(*confinement.hidden, self.directory))
+        self._confinement = confinement
         self._environment = {**without_credentials(environment), SESSION_MARKER: f"{session_id}{SUFFIX}"}
         self._placeholders = Placeholders(self._confinement)
         self._seals = Seals()
@@ -258,16 +256,6 @@ def watching(command: Sequence[str], confinement: Confinement) -> list[str]:
     """
     return [*_INSIDE, json.dumps(confinement.watched()), *command]
 
-
-def _socket_directory() -> Path:
-    """A new directory; in /tmp when TMPDIR is so deep that a socket's path in it would be too long."""
-    deepest = Path(tempfile.gettempdir(), f"{WALLS_PREFIX}12345678", SOCKET_NAME)
-    fits = len(os.fsencode(deepest)) <= SOCKET_PATH_MAX_BYTES
-    return Path(tempfile.mkdtemp(prefix=WALLS_PREFIX, dir=None if fits else "/tmp"))  # noqa: S108  # private: mode 0700
-
-
-SOCKET_PATH_MAX_BYTES: Final = 107
-"""Linux has 108 for it, with the zero behind it."""
 
 PROXY_PORT: Final = 3128
 """On the loopback within, which nobody else uses: what a proxy is commonly expected at."""

@@ -95,6 +95,17 @@ def test_root_is_told_that_it_has_no_privilege_within(tmp_path: Path) -> None:
     assert "another user's (uid 1234)" in choose_sandbox("auto", tmp_path).problem
 
 
+@pytest.mark.parametrize("place", ["/", "/tmp", "/run", "/proc", "/dev", "/sys"])
+def test_a_project_that_would_bring_back_what_is_covered_has_none(place: str, tmp_path: Path) -> None:
+    """Also by a link. Binding it would lay the machine's own sockets, processes and devices open."""
+    if os.stat(place).st_uid == os.geteuid():
+        (tmp_path / "link").symlink_to(place)
+        for project in (Path(place), tmp_path / "link"):
+            assert "must not see" in choose_sandbox("auto", project).problem
+        with pytest.raises(ConfigurationError, match="directory of its own"):
+            choose_sandbox("required", Path(place))
+
+
 def test_doctor_makes_the_same_trial(programs: Path) -> None:
     def found(script: str | None) -> tuple[str, str, str]:
         if script is not None:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
@@ -295,9 +296,24 @@ def test_of_very_many_entries_tools_come_first(tmp_path: Path) -> None:
         (tmp_path / f"a{number}").touch()
     (tmp_path / ".zshrc").touch()
     (tmp_path / "zoo").mkdir()
-    arguments = list(made_anew(tmp_path, ()))
+    arguments = list(made_anew([tmp_path], ()))
     assert {str(tmp_path / "zoo"), str(tmp_path / ".zshrc")} <= set(arguments)
     assert arguments.count("--ro-bind-try") == ENTRIES_MAX
+
+
+async def test_walls_are_made_however_much_lies_beside_what_is_hidden(home: Path, project: Path) -> None:
+    """bubblewrap takes 9000 arguments. The bound is for all directories together, and the top of a home comes first."""
+    for name in ("", ".config", ".local/share"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+        for number in range(ENTRIES_MAX):
+            (home / name / f"a{number}").touch()
+    for name in (".ssh", ".config/gh", ".local/share/keyrings", "zoo"):
+        (home / name).mkdir()
+    (home / ".zshrc").touch()
+    async with shell_in(walls(project, home), home) as run:
+        said = await run(f"ls -A {home} {home}/.config; test -d {home}/zoo && test -f {home}/.zshrc && echo there; touch fine && echo fine")
+    assert {"there", "fine"} <= set(said.splitlines())
+    assert not {".ssh", "gh"} & set(said.splitlines())
 
 
 async def test_a_link_to_what_is_not_there_does_not_come_true(home: Path, project: Path) -> None:
@@ -369,8 +385,6 @@ async def test_what_git_would_obey_cannot_be_made_where_it_was_not(home: Path, p
 
 
 async def test_a_verification_ends_when_its_walls_are_no_longer_whole(home: Path, project: Path) -> None:
-    from dataclasses import replace as changed
-
     verifier = local_verifier(project, changed(Config(), verify_command="touch begun; sleep 30"), walls(project, home))
     assert verifier is not None
     verifying = asyncio.ensure_future(verifier.verify(SessionId("a-session"), LocalStopFlag()))
@@ -408,12 +422,20 @@ async def test_no_credential_is_in_a_commands_environment(home: Path, project: P
 async def test_the_socket_is_out_of_reach_wherever_temporary_files_are(
     home: Path, project: Path, below: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a home, in the project itself, and where a socket's path would be too long."""
+    """In a home, in the project itself, and where a socket's path would be too long; of other walls as of its own."""
     (home / below).mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(home / below))
-    async with shell_in(walls(project, home), home) as run:
+    other, third = home / "other", home / "third"
+    other.mkdir()
+    third.mkdir()
+    of_another = shell_in(walls(other, home), home)
+    verifier = local_verifier(third, changed(Config(), verify_command=f"! find {home} /tmp -type s | grep ."), walls(third, home))
+    assert verifier is not None
+    async with of_another as another, shell_in(walls(project, home), home) as run:
+        assert Path(another.program).parents[1].parent == Path("/tmp")
         directory = Path(run.program).parents[1]
         assert (directory / "shell").is_socket()
+        assert (await verifier.verify(SessionId("a-session"), LocalStopFlag())).kind is VerdictKind.PASSED
         look = f"find {home} /tmp /run /var/tmp -type s 2>/dev/null; ls -A {directory} 2>/dev/null; echo none"
         assert await run(look) == "none\n"
     assert not directory.exists()
