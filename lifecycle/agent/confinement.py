@@ -149,17 +149,26 @@ class Confinement:
         return any(place.is_relative_to(each) for each in self.hidden)
 
 
-@functools.cache
 def _no_worlds_within() -> tuple[str, ...]:
     """What keeps a command from making a world of its own within, where it could take a seal's mount away.
 
     bubblewrap knows it since 0.8.0; before, that takes an attacker who knows the kernel well.
+
+    Raises:
+        OSError: bubblewrap does not say whether it knows it.
     """
     try:
-        told = subprocess.run(["bwrap", "--help"], capture_output=True, text=True, timeout=10, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return ("--disable-userns",) if "--disable-userns" in told else ()
+        return ("--disable-userns",) if "--disable-userns" in _options() else ()
+    except FileNotFoundError:
+        return ()  # there is none, and whoever runs the arguments is told so
+    except subprocess.TimeoutExpired as error:
+        raise OSError("bwrap --help does not answer") from error
+
+
+@functools.cache
+def _options() -> str:
+    """What bubblewrap tells of itself; a failure is not remembered."""
+    return subprocess.run(["bwrap", "--help"], capture_output=True, text=True, timeout=10, check=False).stdout
 
 
 def _hiding(place: Path) -> list[str]:

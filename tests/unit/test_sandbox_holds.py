@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.agent.confinement import Confinement
+from lifecycle.agent.confinement import Confinement, _options
 from lifecycle.agent.homes import ENTRIES_MAX, hidden_places, homes_of, made_anew
 from lifecycle.agent.sandbox import sandbox_problem
 from lifecycle.agent.seals import Seals
@@ -301,6 +302,36 @@ def test_of_very_many_entries_tools_come_first(tmp_path: Path) -> None:
     assert arguments.count("--ro-bind-try") == ENTRIES_MAX
 
 
+async def test_credentials_are_hidden_where_tools_and_variables_say(home: Path, project: Path) -> None:
+    at_home = (
+        *(".claude.json.backup", ".claude.json.1", ".codex/auth.json", ".huggingface/token", ".cache/huggingface/token"),
+        *(".m2/settings.xml", ".gradle/gradle.properties", ".config/pip/pip.conf", ".config/pypoetry/auth.toml"),
+        *(".config/rclone/rclone.conf", ".fly/config.yml", ".bundle/config", ".local/share/fish/fish_history"),
+    )
+    named = {
+        "XDG_CONFIG_HOME": "config|gh/hosts.yml", "XDG_DATA_HOME": "data|keyrings/login", "GNUPGHOME": "gpg|key", "DOCKER_CONFIG": "docker|config.json",
+        "KUBECONFIG": "kube|", "GH_CONFIG_DIR": "gh|hosts.yml", "NPM_CONFIG_USERCONFIG": "npmrc|", "AWS_SHARED_CREDENTIALS_FILE": "aws|",
+        "AWS_CONFIG_FILE": "aws-config|", "CARGO_HOME": "cargo|credentials.toml", "NETRC": "netrc|",
+    }  # fmt: skip
+    places = [home / name for name in at_home] + [home / "by" / name.replace("|", "/").rstrip("/") for name in named.values()]
+    for place in (*places, home / "seen"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("SWORDFISH")
+    environment = {"HOME": str(home), **{name: str(home / "by" / value.split("|")[0]) for name, value in named.items()}}
+    environment |= {"PIP_CONFIG_FILE": os.devnull, "PGPASSFILE": str(home)}  # what else goes by these must stay
+    environment["KUBECONFIG"] += f"{os.pathsep}relative"
+    state = home / ".local" / "state" / "lifecycle"
+    confinement = walls(project, home, hidden=(state, *hidden_places(environment, project)))
+    async with shell_in(confinement, home) as run:
+        assert await run("echo lost > /dev/null; cat /dev/null") == ""
+        assert await run(f"grep -rls SWORDFISH {home}; true") == f"{home}/seen\n"
+
+
+def test_the_home_of_the_user_counts_where_another_is_named(home: Path, project: Path) -> None:
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert {own / ".ssh", home / ".ssh"} <= set(hidden_places({"HOME": str(home)}, project))
+
+
 async def test_walls_are_made_however_much_lies_beside_what_is_hidden(home: Path, project: Path) -> None:
     """bubblewrap takes 9000 arguments. The bound is for all directories together, and the top of a home comes first."""
     for name in ("", ".config", ".local/share"):
@@ -395,6 +426,41 @@ async def test_a_verification_ends_when_its_walls_are_no_longer_whole(home: Path
     assert time.monotonic() - begun < 10
     assert verdict.kind is VerdictKind.FAILED
     assert "lifecycle.toml was replaced from outside" in verdict.output
+
+
+async def test_what_cannot_be_put_back_costs_no_verdict_and_leaves_no_placeholder(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(seals: Seals, aside: Path) -> list[Path]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Seals, "mend", full)
+    verifier = local_verifier(project, changed(Config(), verify_command="echo done"), walls(project, home))
+    assert verifier is not None
+    verdict = await verifier.verify(SessionId("a-session"), LocalStopFlag())
+    assert verdict.kind is VerdictKind.PASSED
+    assert "No space left" in verdict.output
+    assert not (project / ".claude").exists()
+
+
+def test_a_bubblewrap_that_does_not_answer_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a machine that was busy once would go without --disable-userns for as long as the manager lives."""
+    asked = []
+
+    def answer(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        asked.append(arguments)
+        if len(asked) == 1:
+            raise subprocess.TimeoutExpired("bwrap", 10)
+        return subprocess.CompletedProcess([], 0, "--disable-userns", "")
+
+    _options.cache_clear()
+    monkeypatch.setattr("lifecycle.agent.confinement.subprocess.run", answer)
+    try:
+        with pytest.raises(OSError, match="does not answer"):
+            Confinement(tmp_path, tmp_path / "scratch").walls(["true"])
+        assert "--disable-userns" in Confinement(tmp_path, tmp_path / "scratch").walls(["true"])
+    finally:
+        _options.cache_clear()
 
 
 # --- what commands are told -------------------------------------------------------------------------------------
