@@ -211,6 +211,8 @@ _CACHES: Final = {
     "XDG_CACHE_HOME": "cache",  # pip, uv, yarn, go build, and many more
     "npm_config_cache": "npm",
     "YARN_GLOBAL_FOLDER": "yarn",
+    "npm_config_store_dir": "pnpm",
+    "GRADLE_USER_HOME": "gradle",
     "CARGO_HOME": "cargo",
     "GOMODCACHE": "go-mod",
 }

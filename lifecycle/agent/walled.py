@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from lifecycle.agent.confinement import Confinement
+from lifecycle.agent.in_time import in_time
 from lifecycle.agent.leash_control import SESSION_MARKER, leashed
 from lifecycle.agent.placeholders import Placeholders
 from lifecycle.agent.sandbox_proxy import HostProxy
@@ -96,10 +97,7 @@ class Walled:
 
     async def _stand_up(self) -> None:
         """Make the walls, as the project is now, with what serves in them."""
-        self._confinement.prepare()
-        self._placeholders.put()
-        self._seals = self._confinement.seals()
-        watched = json.dumps(self._confinement.watched())
+        self._seals, watched = await in_time(self._prepared, LOOK_TIMEOUT_S)
         if self._control is not None:
             self._control.close()
         ours, theirs = socket.socketpair()
@@ -111,6 +109,11 @@ class Walled:
         ours.setblocking(False)
         self._proxy = self._new_proxy()
         await self._proxy.start(await self._door(ours))
+
+    def _prepared(self) -> tuple[Seals, str]:
+        self._confinement.prepare()
+        self._placeholders.put()
+        return self._confinement.seals(), json.dumps(self._confinement.watched())
 
     async def _keep(self) -> None:
         """Make the walls anew when they fell because they were no longer whole. Whoever connects meanwhile waits."""
@@ -136,7 +139,7 @@ class Walled:
         pauses = iter(RETRY_PAUSES_S)
         while True:
             try:
-                self._mend()
+                await in_time(self._mend, LOOK_TIMEOUT_S)
                 await self._stand_up()
                 break
             except (OSError, TimeoutError):
@@ -158,8 +161,9 @@ class Walled:
         self._seals.mend(self._confinement.set_aside_dir)
 
     async def _started(self, inside: Sequence[str], descriptors: Sequence[int]) -> asyncio.subprocess.Process:
+        walls = await in_time(partial(self._confinement.walls, inside), LOOK_TIMEOUT_S)
         return await asyncio.create_subprocess_exec(
-            *leashed(self._confinement.walls(inside)),
+            *leashed(walls),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -219,9 +223,6 @@ class Walled:
         self._listening.close()
         if self._control is not None:
             self._control.close()
-        with contextlib.suppress(OSError):
-            self._mend()
-        self._placeholders.take_away()
         shutil.rmtree(self.directory, ignore_errors=True)
         ending.result()
         if was_cancelled:
@@ -231,8 +232,15 @@ class Walled:
         if self._keeping is not None:
             await asyncio.wait({self._keeping})
         await self._bury()
+        with contextlib.suppress(OSError):
+            await in_time(self._tidy, LOOK_TIMEOUT_S)
         if self._keeping is not None and not self._keeping.cancelled():
             self._keeping.result()
+
+    def _tidy(self) -> None:
+        with contextlib.suppress(OSError):
+            self._mend()
+        self._placeholders.take_away()
 
     async def _bury(self) -> None:
         """See the walls gone, and the proxy."""
@@ -261,6 +269,9 @@ PROXY_PORT: Final = 3128
 
 SUFFIX: Final = "+sandbox"
 START_TIMEOUT_S: Final = 15.0
+LOOK_TIMEOUT_S: Final = 20.0
+"""For what looks at the project and the homes: a file system that does not answer must not keep a stop waiting."""
+
 STOP_TIMEOUT_S: Final = 3.0
 WORDS_MAX_BYTES: Final = 4096
 RETRY_PAUSES_S: Final = (0.1, 0.5, 2.0)

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from lifecycle.agent.seals import Seals
 from lifecycle.agent.shell import agent_shell
 from lifecycle.agent.strays import remove_strays
 from lifecycle.config import Config
+from lifecycle.errors import AgentFailed
 from lifecycle.ports import VerdictKind
 from lifecycle.runtime.local import local_verifier
 from lifecycle.stopping import LocalStopFlag
@@ -365,8 +367,6 @@ async def test_a_repository_behind_a_link_is_sealed_as_any(home: Path, project: 
 
 
 async def test_a_link_to_the_project_itself_is_refused_in_words(home: Path, project: Path) -> None:
-    from lifecycle.errors import AgentFailed
-
     (project / ".claude").symlink_to(".")
     with pytest.raises(AgentFailed, match=r"\.claude leads to .*cannot be sealed"):
         async with shell_in(walls(project, home), home):
@@ -461,6 +461,28 @@ def test_a_bubblewrap_that_does_not_answer_is_asked_again(tmp_path: Path, monkey
         assert "--disable-userns" in Confinement(tmp_path, tmp_path / "scratch").walls(["true"])
     finally:
         _options.cache_clear()
+
+
+async def test_a_file_system_that_does_not_answer_keeps_neither_the_loop_nor_a_stop(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = threading.Event()
+
+    def hang(seals: Seals, aside: Path) -> list[Path]:
+        never.wait(30)
+        return []
+
+    async with shell_in(walls(project, home), home) as run:
+        await run("true")
+        monkeypatch.setattr("lifecycle.agent.walled.LOOK_TIMEOUT_S", 0.3)
+        monkeypatch.setattr(Seals, "mend", hang)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 10
+    monkeypatch.setattr(Confinement, "seals", lambda self: never.wait(30))
+    with pytest.raises(AgentFailed, match="did not answer"):
+        async with shell_in(walls(project, home), home):
+            pass
+    never.set()
 
 
 # --- what commands are told -------------------------------------------------------------------------------------
