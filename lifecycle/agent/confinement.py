@@ -119,7 +119,12 @@ class Confinement:
 
     def environment(self) -> dict[str, str]:
         """Variables that lead programs to places that they can write."""
-        return {"TMPDIR": "/tmp", **{name: str(self.scratch_dir / place) for name, place in _CACHES.items()}}  # noqa: S108
+        caches = {name: str(self.scratch_dir / place) for name, place in _CACHES.items()}
+        # Read only, and too large to be fetched for each project.
+        browsers = next((place for home in self.homes if (place := home / ".cache" / "ms-playwright").is_dir()), None)
+        if browsers is not None and not os.environ.get("PLAYWRIGHT_BROWSERS_PATH"):
+            caches["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
+        return {"TMPDIR": "/tmp", **caches}  # noqa: S108
 
     def _bound(self) -> tuple[Path, ...]:
         """What can be written. A place with something sealed in it is a mount of its own, or it could be moved away."""

@@ -174,6 +174,19 @@ def test_a_login_is_hidden_wherever_the_cli_keeps_it(tmp_path: Path) -> None:
     assert Path("/elsewhere/.credentials.json") in hidden
 
 
+def test_tools_are_led_to_what_they_can_write_and_to_the_browsers_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLAYWRIGHT_BROWSERS_PATH", raising=False)
+    confinement = Confinement(tmp_path / "app", tmp_path / "scratch", homes=(tmp_path,))
+    assert "PLAYWRIGHT_BROWSERS_PATH" not in confinement.environment()
+    browsers = tmp_path / ".cache" / "ms-playwright"
+    browsers.mkdir(parents=True)
+    found = confinement.environment()
+    assert found["PLAYWRIGHT_BROWSERS_PATH"] == str(browsers)
+    assert found["GRADLE_USER_HOME"] == str(tmp_path / "scratch" / "gradle")
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", "/opt/browsers")
+    assert "PLAYWRIGHT_BROWSERS_PATH" not in confinement.environment()
+
+
 def test_a_linked_worktree_can_write_its_repository_and_not_its_configuration(tmp_path: Path) -> None:
     main, linked = tmp_path / "main", tmp_path / "linked"
     git = ["git", "-c", "user.name=T", "-c", "user.email=t@localhost"]
