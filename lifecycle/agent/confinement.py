@@ -62,8 +62,7 @@ class Confinement:
         for place in before:
             arguments += _hiding(place)
         homes = self._homes()
-        for home in homes:
-            arguments += made_anew(home, {*self.hidden, *_real(self.hidden)})
+        arguments += made_anew(homes, {*self.hidden, *_real(self.hidden)})
         for place in _pythons():
             arguments += ["--ro-bind", str(place), str(place)]
         seals = self.seals()
@@ -120,7 +119,12 @@ class Confinement:
 
     def environment(self) -> dict[str, str]:
         """Variables that lead programs to places that they can write."""
-        return {"TMPDIR": "/tmp", **{name: str(self.scratch_dir / place) for name, place in _CACHES.items()}}  # noqa: S108
+        caches = {name: str(self.scratch_dir / place) for name, place in _CACHES.items()}
+        # Read only, and too large to be fetched for each project.
+        browsers = next((place for home in self.homes if (place := home / ".cache" / "ms-playwright").is_dir()), None)
+        if browsers is not None and not os.environ.get("PLAYWRIGHT_BROWSERS_PATH"):
+            caches["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
+        return {"TMPDIR": "/tmp", **caches}  # noqa: S108
 
     def _bound(self) -> tuple[Path, ...]:
         """What can be written. A place with something sealed in it is a mount of its own, or it could be moved away."""
@@ -150,17 +154,26 @@ class Confinement:
         return any(place.is_relative_to(each) for each in self.hidden)
 
 
-@functools.cache
 def _no_worlds_within() -> tuple[str, ...]:
     """What keeps a command from making a world of its own within, where it could take a seal's mount away.
 
     bubblewrap knows it since 0.8.0; before, that takes an attacker who knows the kernel well.
+
+    Raises:
+        OSError: bubblewrap does not say whether it knows it.
     """
     try:
-        told = subprocess.run(["bwrap", "--help"], capture_output=True, text=True, timeout=10, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return ("--disable-userns",) if "--disable-userns" in told else ()
+        return ("--disable-userns",) if "--disable-userns" in _options() else ()
+    except FileNotFoundError:
+        return ()  # there is none, and whoever runs the arguments is told so
+    except subprocess.TimeoutExpired as error:
+        raise OSError("bwrap --help does not answer") from error
+
+
+@functools.cache
+def _options() -> str:
+    """What bubblewrap tells of itself; a failure is not remembered."""
+    return subprocess.run(["bwrap", "--help"], capture_output=True, text=True, timeout=10, check=False).stdout
 
 
 def _hiding(place: Path) -> list[str]:
@@ -203,6 +216,8 @@ _CACHES: Final = {
     "XDG_CACHE_HOME": "cache",  # pip, uv, yarn, go build, and many more
     "npm_config_cache": "npm",
     "YARN_GLOBAL_FOLDER": "yarn",
+    "npm_config_store_dir": "pnpm",
+    "GRADLE_USER_HOME": "gradle",
     "CARGO_HOME": "cargo",
     "GOMODCACHE": "go-mod",
 }

@@ -84,7 +84,7 @@ def choose_sandbox(
     chosen = SandboxMode(mode)
     if chosen is SandboxMode.OFF:
         return Sandbox(chosen)
-    problem = _foreign(project_dir) or sandbox_problem(search_path=search_path)
+    problem = _foreign(project_dir) or _uncovering(project_dir) or sandbox_problem(search_path=search_path)
     if problem and chosen is SandboxMode.REQUIRED:
         raise ConfigurationError(source, f"the sandbox is required, and cannot be had: {problem}")
     return Sandbox(chosen, problem, "" if problem else hosts)
@@ -116,6 +116,15 @@ def _foreign(project_dir: Path) -> str:
     return f"{project_dir} is another user's (uid {owner}), and root has no privilege in a sandbox; run as that user"
 
 
+def _uncovering(project_dir: Path) -> str:
+    """What is empty or another one within would come back with a project that is it, or holds it."""
+    project = Path(os.path.realpath(project_dir))
+    held = [place for place in _COVERED if Path(os.path.realpath(place)).is_relative_to(project)]
+    if not held:
+        return ""
+    return f"{project_dir} is or holds {', '.join(held)}, which commands in a sandbox must not see; give the project a directory of its own"
+
+
 def _tried(bwrap: str, place: Path) -> str:
     inside, outside = place / "inside", place / "outside"
     inside.mkdir()
@@ -142,6 +151,9 @@ def _tried(bwrap: str, place: Path) -> str:
         return f"bwrap makes none that holds ({said.strip()[:200]}); {_FORBIDDEN}"
     return ""
 
+
+_COVERED: Final = ("/tmp", "/run", "/proc", "/dev", "/sys")  # noqa: S108
+"""Within, these are empty, or others."""
 
 _TIMEOUT_S: Final = 10.0
 _FORBIDDEN: Final = (

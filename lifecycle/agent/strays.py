@@ -16,7 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SOCKET_NAME", "WALLS_PREFIX", "remove_strays"]
+__all__ = ["SOCKET_NAME", "WALLS_DIR", "WALLS_PREFIX", "remove_strays"]
+
+WALLS_DIR: Final = Path("/tmp")  # noqa: S108  # each in it is private: mode 0700
+"""Where the sockets of all walls lie, whatever TMPDIR says: it is empty within all walls, so that none opens another's."""
 
 WALLS_PREFIX: Final = "lifecycle-walls-"
 SOCKET_NAME: Final = "shell"
@@ -32,7 +35,7 @@ def remove_strays() -> None:
     What cannot be looked at or removed is left for the next.
     """
     oldest = time.time() - STALE_AFTER_S  # noqa: TID251  # compared with the file system's own times
-    for top in {Path(tempfile.gettempdir()), Path("/tmp")}:  # noqa: S108  # where walls go when the other is too deep
+    for top in {Path(tempfile.gettempdir()), WALLS_DIR}:
         for place in _ours(top, oldest):
             if not place.name.startswith(WALLS_PREFIX) or _is_deserted(place / SOCKET_NAME):
                 shutil.rmtree(place, ignore_errors=True)

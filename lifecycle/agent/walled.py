@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import shutil
 import signal
 import socket
@@ -18,18 +17,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from lifecycle.agent.confinement import Confinement
+from lifecycle.agent.in_time import in_time
 from lifecycle.agent.leash_control import SESSION_MARKER, leashed
 from lifecycle.agent.placeholders import Placeholders
 from lifecycle.agent.sandbox_proxy import HostProxy
 from lifecycle.agent.seals import Seals
-from lifecycle.agent.strays import SOCKET_NAME, WALLS_PREFIX
+from lifecycle.agent.strays import SOCKET_NAME, WALLS_DIR, WALLS_PREFIX
 from lifecycle.errors import AgentFailed
 from lifecycle.redaction import without_credentials
 from states.vocabulary import SessionId
@@ -56,10 +55,9 @@ class Walled:
         environment: Mapping[str, str],
         refused: Callable[[str, int], None] = lambda host, port: None,
     ) -> None:
-        # Not within the walls: a /tmp is another one there, and it is hidden wherever else it lies.
-        self.directory = _socket_directory()
+        self.directory = Path(tempfile.mkdtemp(prefix=WALLS_PREFIX, dir=WALLS_DIR))
         self.socket_path = self.directory / SOCKET_NAME
-        self._confinement = replace(confinement, hidden=(*confinement.hidden, self.directory))
+        self._confinement = confinement
         self._environment = {**without_credentials(environment), SESSION_MARKER: f"{session_id}{SUFFIX}"}
         self._placeholders = Placeholders(self._confinement)
         self._seals = Seals()
@@ -99,10 +97,7 @@ class Walled:
 
     async def _stand_up(self) -> None:
         """Make the walls, as the project is now, with what serves in them."""
-        self._confinement.prepare()
-        self._placeholders.put()
-        self._seals = self._confinement.seals()
-        watched = json.dumps(self._confinement.watched())
+        self._seals, watched = await in_time(self._prepared, LOOK_TIMEOUT_S)
         if self._control is not None:
             self._control.close()
         ours, theirs = socket.socketpair()
@@ -114,6 +109,11 @@ class Walled:
         ours.setblocking(False)
         self._proxy = self._new_proxy()
         await self._proxy.start(await self._door(ours))
+
+    def _prepared(self) -> tuple[Seals, str]:
+        self._confinement.prepare()
+        self._placeholders.put()
+        return self._confinement.seals(), json.dumps(self._confinement.watched())
 
     async def _keep(self) -> None:
         """Make the walls anew when they fell because they were no longer whole. Whoever connects meanwhile waits."""
@@ -139,7 +139,7 @@ class Walled:
         pauses = iter(RETRY_PAUSES_S)
         while True:
             try:
-                self._mend()
+                await in_time(self._mend, LOOK_TIMEOUT_S)
                 await self._stand_up()
                 break
             except (OSError, TimeoutError):
@@ -161,8 +161,9 @@ class Walled:
         self._seals.mend(self._confinement.set_aside_dir)
 
     async def _started(self, inside: Sequence[str], descriptors: Sequence[int]) -> asyncio.subprocess.Process:
+        walls = await in_time(partial(self._confinement.walls, inside), LOOK_TIMEOUT_S)
         return await asyncio.create_subprocess_exec(
-            *leashed(self._confinement.walls(inside)),
+            *leashed(walls),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -222,9 +223,6 @@ class Walled:
         self._listening.close()
         if self._control is not None:
             self._control.close()
-        with contextlib.suppress(OSError):
-            self._mend()
-        self._placeholders.take_away()
         shutil.rmtree(self.directory, ignore_errors=True)
         ending.result()
         if was_cancelled:
@@ -234,8 +232,15 @@ class Walled:
         if self._keeping is not None:
             await asyncio.wait({self._keeping})
         await self._bury()
+        with contextlib.suppress(OSError):
+            await in_time(self._tidy, LOOK_TIMEOUT_S)
         if self._keeping is not None and not self._keeping.cancelled():
             self._keeping.result()
+
+    def _tidy(self) -> None:
+        with contextlib.suppress(OSError):
+            self._mend()
+        self._placeholders.take_away()
 
     async def _bury(self) -> None:
         """See the walls gone, and the proxy."""
@@ -259,21 +264,14 @@ def watching(command: Sequence[str], confinement: Confinement) -> list[str]:
     return [*_INSIDE, json.dumps(confinement.watched()), *command]
 
 
-def _socket_directory() -> Path:
-    """A new directory; in /tmp when TMPDIR is so deep that a socket's path in it would be too long."""
-    deepest = Path(tempfile.gettempdir(), f"{WALLS_PREFIX}12345678", SOCKET_NAME)
-    fits = len(os.fsencode(deepest)) <= SOCKET_PATH_MAX_BYTES
-    return Path(tempfile.mkdtemp(prefix=WALLS_PREFIX, dir=None if fits else "/tmp"))  # noqa: S108  # private: mode 0700
-
-
-SOCKET_PATH_MAX_BYTES: Final = 107
-"""Linux has 108 for it, with the zero behind it."""
-
 PROXY_PORT: Final = 3128
 """On the loopback within, which nobody else uses: what a proxy is commonly expected at."""
 
 SUFFIX: Final = "+sandbox"
 START_TIMEOUT_S: Final = 15.0
+LOOK_TIMEOUT_S: Final = 20.0
+"""For what looks at the project and the homes: a file system that does not answer must not keep a stop waiting."""
+
 STOP_TIMEOUT_S: Final = 3.0
 WORDS_MAX_BYTES: Final = 4096
 RETRY_PAUSES_S: Final = (0.1, 0.5, 2.0)

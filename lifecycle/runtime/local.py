@@ -7,6 +7,7 @@ import os
 import random
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,14 +106,18 @@ class _WalledVerifier:
 
         self._confinement.prepare()
         placeholders = Placeholders(self._confinement)
-        seals = Seals()
+        seals, problem = Seals(), ""
         try:
             placeholders.put()
             seals = self._confinement.seals()
-            return await self._verifier.verify(session_id, stop)
+            verdict = await self._verifier.verify(session_id, stop)
         finally:
-            seals.mend(self._confinement.set_aside_dir)
+            try:
+                seals.mend(self._confinement.set_aside_dir)
+            except OSError as failure:
+                problem = f"\n[the sandbox could not put back what was changed: {failure}]\n"
             placeholders.take_away()
+        return replace(verdict, output=verdict.output + problem) if problem else verdict
 
 
 def local_prompts(config: Config) -> Prompts:

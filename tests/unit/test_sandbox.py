@@ -95,6 +95,17 @@ def test_root_is_told_that_it_has_no_privilege_within(tmp_path: Path) -> None:
     assert "another user's (uid 1234)" in choose_sandbox("auto", tmp_path).problem
 
 
+@pytest.mark.parametrize("place", ["/", "/tmp", "/run", "/proc", "/dev", "/sys"])
+def test_a_project_that_would_bring_back_what_is_covered_has_none(place: str, tmp_path: Path) -> None:
+    """Also by a link. Binding it would lay the machine's own sockets, processes and devices open."""
+    if os.stat(place).st_uid == os.geteuid():
+        (tmp_path / "link").symlink_to(place)
+        for project in (Path(place), tmp_path / "link"):
+            assert "must not see" in choose_sandbox("auto", project).problem
+        with pytest.raises(ConfigurationError, match="directory of its own"):
+            choose_sandbox("required", Path(place))
+
+
 def test_doctor_makes_the_same_trial(programs: Path) -> None:
     def found(script: str | None) -> tuple[str, str, str]:
         if script is not None:
@@ -161,6 +172,19 @@ def test_what_holds_the_project_is_not_hidden(tmp_path: Path) -> None:
 def test_a_login_is_hidden_wherever_the_cli_keeps_it(tmp_path: Path) -> None:
     hidden = hidden_places({"HOME": str(tmp_path), "CLAUDE_CONFIG_DIR": "/elsewhere"}, tmp_path / "app")
     assert Path("/elsewhere/.credentials.json") in hidden
+
+
+def test_tools_are_led_to_what_they_can_write_and_to_the_browsers_that_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLAYWRIGHT_BROWSERS_PATH", raising=False)
+    confinement = Confinement(tmp_path / "app", tmp_path / "scratch", homes=(tmp_path,))
+    assert "PLAYWRIGHT_BROWSERS_PATH" not in confinement.environment()
+    browsers = tmp_path / ".cache" / "ms-playwright"
+    browsers.mkdir(parents=True)
+    found = confinement.environment()
+    assert found["PLAYWRIGHT_BROWSERS_PATH"] == str(browsers)
+    assert found["GRADLE_USER_HOME"] == str(tmp_path / "scratch" / "gradle")
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", "/opt/browsers")
+    assert "PLAYWRIGHT_BROWSERS_PATH" not in confinement.environment()
 
 
 def test_a_linked_worktree_can_write_its_repository_and_not_its_configuration(tmp_path: Path) -> None:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
 
-from lifecycle.agent.confinement import Confinement
+from lifecycle.agent.confinement import Confinement, _options
 from lifecycle.agent.homes import ENTRIES_MAX, hidden_places, homes_of, made_anew
 from lifecycle.agent.sandbox import sandbox_problem
 from lifecycle.agent.seals import Seals
 from lifecycle.agent.shell import agent_shell
 from lifecycle.agent.strays import remove_strays
 from lifecycle.config import Config
+from lifecycle.errors import AgentFailed
 from lifecycle.ports import VerdictKind
 from lifecycle.runtime.local import local_verifier
 from lifecycle.stopping import LocalStopFlag
@@ -295,9 +299,54 @@ def test_of_very_many_entries_tools_come_first(tmp_path: Path) -> None:
         (tmp_path / f"a{number}").touch()
     (tmp_path / ".zshrc").touch()
     (tmp_path / "zoo").mkdir()
-    arguments = list(made_anew(tmp_path, ()))
+    arguments = list(made_anew([tmp_path], ()))
     assert {str(tmp_path / "zoo"), str(tmp_path / ".zshrc")} <= set(arguments)
     assert arguments.count("--ro-bind-try") == ENTRIES_MAX
+
+
+async def test_credentials_are_hidden_where_tools_and_variables_say(home: Path, project: Path) -> None:
+    at_home = (
+        *(".claude.json.backup", ".claude.json.1", ".codex/auth.json", ".huggingface/token", ".cache/huggingface/token"),
+        *(".m2/settings.xml", ".gradle/gradle.properties", ".config/pip/pip.conf", ".config/pypoetry/auth.toml"),
+        *(".config/rclone/rclone.conf", ".fly/config.yml", ".bundle/config", ".local/share/fish/fish_history"),
+    )
+    named = {
+        "XDG_CONFIG_HOME": "config|gh/hosts.yml", "XDG_DATA_HOME": "data|keyrings/login", "GNUPGHOME": "gpg|key", "DOCKER_CONFIG": "docker|config.json",
+        "KUBECONFIG": "kube|", "GH_CONFIG_DIR": "gh|hosts.yml", "NPM_CONFIG_USERCONFIG": "npmrc|", "AWS_SHARED_CREDENTIALS_FILE": "aws|",
+        "AWS_CONFIG_FILE": "aws-config|", "CARGO_HOME": "cargo|credentials.toml", "NETRC": "netrc|",
+    }  # fmt: skip
+    places = [home / name for name in at_home] + [home / "by" / name.replace("|", "/").rstrip("/") for name in named.values()]
+    for place in (*places, home / "seen"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("SWORDFISH")
+    environment = {"HOME": str(home), **{name: str(home / "by" / value.split("|")[0]) for name, value in named.items()}}
+    environment |= {"PIP_CONFIG_FILE": os.devnull, "PGPASSFILE": str(home)}  # what else goes by these must stay
+    environment["KUBECONFIG"] += f"{os.pathsep}relative"
+    state = home / ".local" / "state" / "lifecycle"
+    confinement = walls(project, home, hidden=(state, *hidden_places(environment, project)))
+    async with shell_in(confinement, home) as run:
+        assert await run("echo lost > /dev/null; cat /dev/null") == ""
+        assert await run(f"grep -rls SWORDFISH {home}; true") == f"{home}/seen\n"
+
+
+def test_the_home_of_the_user_counts_where_another_is_named(home: Path, project: Path) -> None:
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert {own / ".ssh", home / ".ssh"} <= set(hidden_places({"HOME": str(home)}, project))
+
+
+async def test_walls_are_made_however_much_lies_beside_what_is_hidden(home: Path, project: Path) -> None:
+    """bubblewrap takes 9000 arguments. The bound is for all directories together, and the top of a home comes first."""
+    for name in ("", ".config", ".local/share"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+        for number in range(ENTRIES_MAX):
+            (home / name / f"a{number}").touch()
+    for name in (".ssh", ".config/gh", ".local/share/keyrings", "zoo"):
+        (home / name).mkdir()
+    (home / ".zshrc").touch()
+    async with shell_in(walls(project, home), home) as run:
+        said = await run(f"ls -A {home} {home}/.config; test -d {home}/zoo && test -f {home}/.zshrc && echo there; touch fine && echo fine")
+    assert {"there", "fine"} <= set(said.splitlines())
+    assert not {".ssh", "gh"} & set(said.splitlines())
 
 
 async def test_a_link_to_what_is_not_there_does_not_come_true(home: Path, project: Path) -> None:
@@ -318,8 +367,6 @@ async def test_a_repository_behind_a_link_is_sealed_as_any(home: Path, project: 
 
 
 async def test_a_link_to_the_project_itself_is_refused_in_words(home: Path, project: Path) -> None:
-    from lifecycle.errors import AgentFailed
-
     (project / ".claude").symlink_to(".")
     with pytest.raises(AgentFailed, match=r"\.claude leads to .*cannot be sealed"):
         async with shell_in(walls(project, home), home):
@@ -369,8 +416,6 @@ async def test_what_git_would_obey_cannot_be_made_where_it_was_not(home: Path, p
 
 
 async def test_a_verification_ends_when_its_walls_are_no_longer_whole(home: Path, project: Path) -> None:
-    from dataclasses import replace as changed
-
     verifier = local_verifier(project, changed(Config(), verify_command="touch begun; sleep 30"), walls(project, home))
     assert verifier is not None
     verifying = asyncio.ensure_future(verifier.verify(SessionId("a-session"), LocalStopFlag()))
@@ -381,6 +426,63 @@ async def test_a_verification_ends_when_its_walls_are_no_longer_whole(home: Path
     assert time.monotonic() - begun < 10
     assert verdict.kind is VerdictKind.FAILED
     assert "lifecycle.toml was replaced from outside" in verdict.output
+
+
+async def test_what_cannot_be_put_back_costs_no_verdict_and_leaves_no_placeholder(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(seals: Seals, aside: Path) -> list[Path]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Seals, "mend", full)
+    verifier = local_verifier(project, changed(Config(), verify_command="echo done"), walls(project, home))
+    assert verifier is not None
+    verdict = await verifier.verify(SessionId("a-session"), LocalStopFlag())
+    assert verdict.kind is VerdictKind.PASSED
+    assert "No space left" in verdict.output
+    assert not (project / ".claude").exists()
+
+
+def test_a_bubblewrap_that_does_not_answer_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a machine that was busy once would go without --disable-userns for as long as the manager lives."""
+    asked = []
+
+    def answer(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        asked.append(arguments)
+        if len(asked) == 1:
+            raise subprocess.TimeoutExpired("bwrap", 10)
+        return subprocess.CompletedProcess([], 0, "--disable-userns", "")
+
+    _options.cache_clear()
+    monkeypatch.setattr("lifecycle.agent.confinement.subprocess.run", answer)
+    try:
+        with pytest.raises(OSError, match="does not answer"):
+            Confinement(tmp_path, tmp_path / "scratch").walls(["true"])
+        assert "--disable-userns" in Confinement(tmp_path, tmp_path / "scratch").walls(["true"])
+    finally:
+        _options.cache_clear()
+
+
+async def test_a_file_system_that_does_not_answer_keeps_neither_the_loop_nor_a_stop(
+    home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = threading.Event()
+
+    def hang(seals: Seals, aside: Path) -> list[Path]:
+        never.wait(30)
+        return []
+
+    async with shell_in(walls(project, home), home) as run:
+        await run("true")
+        monkeypatch.setattr("lifecycle.agent.walled.LOOK_TIMEOUT_S", 0.3)
+        monkeypatch.setattr(Seals, "mend", hang)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 10
+    monkeypatch.setattr(Confinement, "seals", lambda self: never.wait(30))
+    with pytest.raises(AgentFailed, match="did not answer"):
+        async with shell_in(walls(project, home), home):
+            pass
+    never.set()
 
 
 # --- what commands are told -------------------------------------------------------------------------------------
@@ -408,12 +510,20 @@ async def test_no_credential_is_in_a_commands_environment(home: Path, project: P
 async def test_the_socket_is_out_of_reach_wherever_temporary_files_are(
     home: Path, project: Path, below: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a home, in the project itself, and where a socket's path would be too long."""
+    """In a home, in the project itself, and where a socket's path would be too long; of other walls as of its own."""
     (home / below).mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(home / below))
-    async with shell_in(walls(project, home), home) as run:
+    other, third = home / "other", home / "third"
+    other.mkdir()
+    third.mkdir()
+    of_another = shell_in(walls(other, home), home)
+    verifier = local_verifier(third, changed(Config(), verify_command=f"! find {home} /tmp -type s | grep ."), walls(third, home))
+    assert verifier is not None
+    async with of_another as another, shell_in(walls(project, home), home) as run:
+        assert Path(another.program).parents[1].parent == Path("/tmp")
         directory = Path(run.program).parents[1]
         assert (directory / "shell").is_socket()
+        assert (await verifier.verify(SessionId("a-session"), LocalStopFlag())).kind is VerdictKind.PASSED
         look = f"find {home} /tmp /run /var/tmp -type s 2>/dev/null; ls -A {directory} 2>/dev/null; echo none"
         assert await run(look) == "none\n"
     assert not directory.exists()
