@@ -18,13 +18,16 @@ __all__ = ["hidden_places", "homes_of", "made_anew"]
 
 
 def hidden_places(environment: Mapping[str, str], project_dir: Path) -> tuple[Path, ...]:
-    """Where a person's credentials and histories are kept, as far as that is known; nothing that holds the project."""
+    """Where a person's credentials and histories are kept, as far as that is known; nothing that holds the project.
+
+    What a variable names in the project is the project's own, and is seen.
+    """
     home, config = homes_of(environment)
     at_home = (each / name for each in dict.fromkeys((home, _of_passwd())) for name in _AT_HOME)
     of_cli = (each / name for each in dict.fromkeys((config, home / ".claude")) for name in _OF_THE_CLI)
     backups = (place for each in dict.fromkeys((home, config)) for place in _found(each, ".claude.json."))
     project = Path(os.path.realpath(project_dir))
-    named = (place for place in _named(environment) if _can_be_hidden(place, home))
+    named = (place for place in _named(environment) if _can_be_hidden(place, home, project))
     places = dict.fromkeys((*at_home, *of_cli, *backups, *named))
     return tuple(place for place in places if not project.is_relative_to(os.path.realpath(place)))
 
@@ -43,9 +46,11 @@ def _named(environment: Mapping[str, str]) -> Iterator[Path]:
                 yield from (Path(value) / each for each in within)
 
 
-def _can_be_hidden(place: Path, home: Path) -> bool:
+def _can_be_hidden(place: Path, home: Path, project: Path) -> bool:
     """Whether nothing else goes with it: `/dev/null` is a common value, and so may a whole home be."""
     real = Path(os.path.realpath(place))
+    if real.is_relative_to(project):
+        return False
     return not Path(os.path.realpath(home)).is_relative_to(real) and (real.is_dir() or real.is_file() or not real.exists())
 
 

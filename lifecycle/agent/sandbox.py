@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 from lifecycle.agent.confinement import Confinement
+from lifecycle.agent.strays import WALLS_DIR
 from lifecycle.errors import ConfigurationError
 
 __all__ = ["Sandbox", "SandboxMode", "Sandboxed", "choose_sandbox", "sandbox_problem"]
@@ -98,6 +99,8 @@ def sandbox_problem(*, search_path: str | None = None, platform: str = sys.platf
     """
     if not platform.startswith("linux"):
         return f"it is made for Linux, and this is {platform}; a container or a virtual machine can stand in for it"
+    if os.statvfs(WALLS_DIR).f_flag & os.ST_NOEXEC:
+        return f"no program can be run from {WALLS_DIR}, where its shell lies; mount it without noexec"
     bwrap = shutil.which("bwrap", path=search_path)
     if bwrap is None:
         return "bwrap is not installed; on Debian and Ubuntu: apt-get install bubblewrap"

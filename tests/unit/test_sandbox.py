@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +84,11 @@ def test_a_bubblewrap_that_hangs_is_given_up(programs: Path, monkeypatch: pytest
     monkeypatch.setattr("lifecycle.agent.sandbox._TIMEOUT_S", 0.2)
     put(programs, "bwrap", "exec sleep 20")
     assert "did not end" in sandbox_problem(search_path=str(programs))
+
+
+def test_a_place_from_which_no_program_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.statvfs", lambda place: SimpleNamespace(f_flag=os.ST_NOEXEC | os.ST_NODEV))
+    assert "noexec" in sandbox_problem()
 
 
 def test_elsewhere_than_on_linux_there_is_none() -> None:

@@ -329,6 +329,13 @@ async def test_credentials_are_hidden_where_tools_and_variables_say(home: Path, 
         assert await run(f"grep -rls SWORDFISH {home}; true") == f"{home}/seen\n"
 
 
+def test_what_a_variable_names_in_the_project_is_the_projects(home: Path, project: Path) -> None:
+    environment = {"HOME": str(home), "NPM_CONFIG_USERCONFIG": str(project / ".npmrc"), "NETRC": str(home / "mine")}
+    places = hidden_places(environment, project)
+    assert home / "mine" in places
+    assert project / ".npmrc" not in places
+
+
 def test_the_home_of_the_user_counts_where_another_is_named(home: Path, project: Path) -> None:
     own = Path(pwd.getpwuid(os.getuid()).pw_dir)
     assert {own / ".ssh", home / ".ssh"} <= set(hidden_places({"HOME": str(home)}, project))
