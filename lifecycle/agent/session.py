@@ -181,6 +181,8 @@ class AgentProcess:
             await asyncio.wait({self._connecting}, timeout=KILL_INTERVAL_S)
         # What they raised was read where it mattered.
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # The SDK lets go of it without closing it: a pipe whose reader was full when the other end died stays open.
+        process = getattr(getattr(self._client, "_transport", None), "_process", None)
         leaving = asyncio.ensure_future(self._client.disconnect())
         await asyncio.wait({leaving}, timeout=LEAVE_TIMEOUT_S)
         if not leaving.done():
@@ -191,6 +193,8 @@ class AgentProcess:
             await wait_gone(self._leash, KILL_TIMEOUT_S)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
+        if process is not None:
+            await asyncio.wait({asyncio.ensure_future(process.aclose())}, timeout=KILL_TIMEOUT_S)
         for _ in range(LOOP_TURNS):
             # Nobody holds the other ends of its pipes any more: once the loop has heard so, it closes ours.
             await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -96,6 +97,18 @@ async def test_no_budget_left_costs_nothing(agent_lab: Any) -> None:
     outcome, leg = await agent_lab.run(text_only(), task={"budget_usd": 0.0})
     assert (outcome.cause, outcome.progressed, leg.log.calls) == (Cause.BUDGET, False, [])
     assert leg.server.requests == ()
+
+
+async def test_a_pipe_that_nobody_reads_any_more_is_closed_with_the_session(agent_lab: Any, eventually: Callable[..., Any]) -> None:
+    """As when its reader was full when the process was killed: no end of it is ever seen."""
+    async with agent_lab.leg(steps(LONG_TOOL)) as leg:
+        await eventually((agent_lab.project / "begun").exists)
+        transports = [each for each in gc.get_objects() if isinstance(each, asyncio.SubprocessTransport)]
+        [pipe] = [pipe for each in transports if each.get_returncode() is None and (pipe := each.get_pipe_transport(1))]
+        pipe.pause_reading()
+        leg.stop.set("a test")
+        assert (await leg.outcome()).cause is Cause.STOP
+        assert pipe.is_closing()
 
 
 async def test_a_stop_interrupts_a_running_tool(agent_lab: Any, eventually: Callable[..., Any]) -> None:
