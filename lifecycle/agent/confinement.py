@@ -57,7 +57,7 @@ class Confinement:
         # The first process of a world cannot be stopped or killed by the others in it, and when it ends, they do.
         arguments += ["--as-pid-1"]
         # Empty, for there lie the sockets of the machine's services; a container engine's is as good as root.
-        arguments += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108
+        arguments += ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/run", "--tmpfs", "/tmp"]  # noqa: S108  # an empty one is made
         before, within = self._hidden_by_mounts()
         for place in before:
             arguments += _hiding(place)
@@ -124,7 +124,7 @@ class Confinement:
         browsers = next((place for home in self.homes if (place := home / ".cache" / "ms-playwright").is_dir()), None)
         if browsers is not None and not os.environ.get("PLAYWRIGHT_BROWSERS_PATH"):
             caches["PLAYWRIGHT_BROWSERS_PATH"] = str(browsers)
-        return {"TMPDIR": "/tmp", **caches}  # noqa: S108
+        return {"TMPDIR": "/tmp", **caches}  # noqa: S108  # that of the walls, nobody else's
 
     def _bound(self) -> tuple[Path, ...]:
         """What can be written. A place with something sealed in it is a mount of its own, or it could be moved away."""
@@ -188,7 +188,7 @@ def _real(places: Iterable[Path]) -> list[Path]:
 
 def _is_gone(place: Path) -> bool:
     """Whether it lies where there is nothing within."""
-    return place.is_relative_to("/tmp") or place.is_relative_to("/run")  # noqa: S108
+    return place.is_relative_to("/tmp") or place.is_relative_to("/run")  # noqa: S108  # a name, not a place to write
 
 
 def _is_the_systems(place: Path) -> bool:

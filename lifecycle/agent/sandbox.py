@@ -155,7 +155,7 @@ def _tried(bwrap: str, place: Path) -> str:
     return ""
 
 
-_COVERED: Final = ("/tmp", "/run", "/proc", "/dev", "/sys")  # noqa: S108
+_COVERED: Final = ("/tmp", "/run", "/proc", "/dev", "/sys")  # noqa: S108  # names, not places to write
 """Within, these are empty, or others."""
 
 _TIMEOUT_S: Final = 10.0

@@ -23,16 +23,16 @@ def main(arguments: list[str]) -> int:
     try:
         found = dict(stale(root))
     except ConfigurationError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return 2
     if "--check" in arguments:
         for path in found:
-            print(f"{path} is stale: run `python -m lifecycle.diagram`", file=sys.stderr)  # noqa: T201
+            print(f"{path} is stale: run `python -m lifecycle.diagram`", file=sys.stderr)
         return 1 if found else 0
     for path, content in found.items():
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
-        print(path)  # noqa: T201
+        print(path)
     return 0
 
 

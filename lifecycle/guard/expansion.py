@@ -221,12 +221,13 @@ class Expander:
             if part.name == "@" and part.quoted:
                 return list(self.positional)
             return [ANY + SPLIT]
-        if part.subscript is None or not (len(part.subscript) == 1 and _is_all(part.subscript[0])):
+        every = None if part.subscript is None or len(part.subscript) != 1 else part.subscript[0]
+        if not isinstance(every, Text) or not _is_all(every):
             return None
         elements = state.variables.get(part.name + "[]")
         if elements is None:
             return [self._plain(part, state) + SPLIT]
-        if not part.quoted or part.subscript[0].text == "*":  # type: ignore[union-attr]
+        if not part.quoted or every.text == "*":
             return [ANY + SPLIT]
         return elements.split("\0")[:-1]
 

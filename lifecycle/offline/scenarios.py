@@ -97,6 +97,6 @@ def _endlessly(command: str) -> Play:
 
 
 def _in_order(uses: tuple[ToolUse | Turn, ...], end: str) -> Play:
-    for use in uses:  # noqa: UP028 (a tuple's iterator cannot be sent the results)
+    for use in uses:  # noqa: UP028  # a tuple's iterator cannot be sent the results
         yield use
     return end

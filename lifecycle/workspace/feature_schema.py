@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from lifecycle.workspace.features import Feature, FeatureList
 from lifecycle.workspace.json_places import JsonPath
@@ -78,17 +78,17 @@ def understood(data: object, unusable: Container[int] = frozenset()) -> tuple[tu
     return tuple(features), first
 
 
-def feature_of(item: object, index: int) -> Feature:
+def feature_of(item: Any, index: int) -> Feature:
     """The feature that one parsed object is; `index` is only named in errors.
 
     Raises:
         Misfit: at the first value that is not what it must be.
     """
     try:  # an object of the usual shape is read in one go: lists can be long
-        identity, category, description = item["id"], item["category"], item["description"]  # type: ignore[index]
-        steps, passes = item["steps"], item["passes"]  # type: ignore[index]
+        identity, category, description = item["id"], item["category"], item["description"]
+        steps, passes = item["steps"], item["passes"]
         is_usual = (
-            len(item) == len(_KNOWN)  # type: ignore[arg-type]
+            len(item) == len(_KNOWN)
             and type(identity) is type(category) is type(description) is str
             and type(passes) is bool
             and type(steps) is list

@@ -124,7 +124,7 @@ async def test_nobody_listens(agent_lab: Any) -> None:
 
 
 async def test_details_hold_no_secret(agent_lab: Any) -> None:
-    secret = "hush-hush-4711"  # noqa: S105
+    secret = "hush-hush-4711"  # noqa: S105  # it is made up
     fault = Fault(400, "invalid_request_error", f"the key {secret} and sk-ant-api03-abcdefgh are odd")
     outcome, _ = await agent_lab.run(always(fault), env={"MY_OTHER_API_KEY": secret})
     assert "[redacted]" in outcome.detail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,8 @@ class TestProgress:
 
     @pytest.mark.timeout(10)
     @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["directory", "named pipe"])
-    def test_what_cannot_be_read_is_a_problem_and_not_an_error(self, tmp_path: Path, make: object) -> None:
-        make(tmp_path / "claude-progress.txt")  # type: ignore[operator]
+    def test_what_cannot_be_read_is_a_problem_and_not_an_error(self, tmp_path: Path, make: Callable[[Path], None]) -> None:
+        make(tmp_path / "claude-progress.txt")
         tail = read_progress_tail(tmp_path)
         assert tail.text == ""
         assert tail.problem is not None

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,8 +75,8 @@ class TestWriteAtomic:
         assert real.read_bytes() == b"protected"
 
     @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["directory", "named pipe"])
-    def test_refuses_what_is_not_a_file(self, tmp_path: Path, make: object) -> None:
-        make(tmp_path / "a.txt")  # type: ignore[operator]
+    def test_refuses_what_is_not_a_file(self, tmp_path: Path, make: Callable[[Path], None]) -> None:
+        make(tmp_path / "a.txt")
         with pytest.raises(FileUnusable, match="not a regular file"):
             write_atomic(tmp_path / "a.txt", b"new", within=tmp_path)
         assert names(tmp_path) == ["a.txt"]
@@ -128,9 +130,9 @@ class TestWriteAtomic:
             steps.append("directory" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
             fsync(handle)
 
-        def noting_rename(*arguments: object, **options: object) -> None:
+        def noting_rename(*arguments: Any, **options: Any) -> None:
             steps.append("rename")
-            rename(*arguments, **options)  # type: ignore[arg-type]
+            rename(*arguments, **options)
 
         monkeypatch.setattr(os, "fsync", noting_fsync)
         monkeypatch.setattr(os, "rename", noting_rename)

@@ -17,6 +17,7 @@ from claude_agent_sdk import (
 
 from lifecycle.agent.gate import Gate
 from lifecycle.agent.stream import StreamReader
+from lifecycle.events import Said
 from lifecycle.redaction import Redactor
 from states.vocabulary import Cause, SessionId
 
@@ -163,7 +164,8 @@ def test_the_total_is_handed_on(reader: StreamReader) -> None:
 def test_words_are_shortened_and_redacted(reader: StreamReader) -> None:
     text = "I found sk-ant-api03-abcdefghijkl in the file\nand more\n" + "x" * 10_000
     (said,) = reader.read(AssistantMessage([TextBlock(text)], "claude-opus-5", message_id="m")).events
-    assert said.text == "I found [redacted] in the file"  # type: ignore[attr-defined]
+    assert isinstance(said, Said)
+    assert said.text == "I found [redacted] in the file"
 
 
 def test_unknown_messages_are_signs_of_life(reader: StreamReader) -> None:

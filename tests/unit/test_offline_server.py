@@ -273,7 +273,7 @@ def test_a_reply_that_cannot_be_sent_is_named_to_its_author(reply: Reply) -> Non
 
 
 def test_a_scenario_that_returns_no_reply_is_a_failure() -> None:
-    with pytest.raises(ScenarioFailed, match="is no reply"), serving(lambda request: "hi") as (_, client):  # type: ignore[arg-type]
+    with pytest.raises(ScenarioFailed, match="is no reply"), serving(lambda request: "hi") as (_, client):  # type: ignore[arg-type]  # that is the mistake
         assert client.post().read()
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -93,8 +94,8 @@ class TestNotAlive:
         [{"start": 1}, {"boot_id": "another boot"}, {"host": "another host"}],
         ids=lambda other: next(iter(other)),
     )
-    def test_with_the_pid_of_a_living_process(self, other: dict[str, object]) -> None:
-        assert not is_alive(dataclasses.replace(this_process(), **other))  # type: ignore[arg-type]
+    def test_with_the_pid_of_a_living_process(self, other: dict[str, Any]) -> None:
+        assert not is_alive(dataclasses.replace(this_process(), **other))
 
     @pytest.mark.parametrize("pid", [0, -1, 2**22 + 1, 2**40])
     def test_with_a_pid_that_is_none(self, pid: int) -> None:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace as changed
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ GIT = ("git", "-c", "user.name=T", "-c", "user.email=t@localhost", "-c", "protoc
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A person's home. Not below /tmp, which is another one within anyway."""
-    place = Path(tempfile.mkdtemp(prefix="lifecycle-test-", dir="/var/tmp"))  # noqa: S108
+    place = Path(tempfile.mkdtemp(prefix="lifecycle-test-", dir="/var/tmp"))  # noqa: S108  # /tmp is empty within, and would prove nothing
     yield place
     shutil.rmtree(place)
 
@@ -58,12 +59,12 @@ def git(*arguments: object) -> str:
     return subprocess.run([*GIT, *map(str, arguments)], check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def walls(project: Path, home: Path, **changes: object) -> Confinement:
+def walls(project: Path, home: Path, **changes: Any) -> Confinement:
     environment = {"HOME": str(home)}
     state = home / ".local" / "state" / "lifecycle"
     (state / "app" / "scratch").mkdir(parents=True, exist_ok=True)
-    fields = {"hidden": (state, *hidden_places(environment, project)), "homes": homes_of(environment), **changes}
-    return Confinement(project, state / "app" / "scratch", **fields)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"hidden": (state, *hidden_places(environment, project)), "homes": homes_of(environment), **changes}
+    return Confinement(project, state / "app" / "scratch", **fields)
 
 
 class Shell:
@@ -159,7 +160,7 @@ async def test_a_home_in_the_project_is_watched_instead(home: Path) -> None:
     """It cannot be made anew, since it is to be written; so the walls fall when what hides a file in it goes."""
     git("init", "-q", home)
     (home / ".netrc").write_text("OLD-SWORDFISH")
-    state = Path(tempfile.mkdtemp(dir="/var/tmp"))  # noqa: S108
+    state = Path(tempfile.mkdtemp(dir="/var/tmp"))  # noqa: S108  # /tmp is empty within, and would prove nothing
     confinement = Confinement(
         home, state / "scratch", hidden_places({"HOME": str(home)}, home), homes=homes_of({"HOME": str(home)})
     )

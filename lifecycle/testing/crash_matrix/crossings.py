@@ -135,7 +135,7 @@ def _watch_transactions(reach: Reach) -> None:
 
         return await inner(self, told)
 
-    journal._write = write  # noqa: SLF001
+    journal._write = write  # noqa: SLF001  # the one way to every write
 
 
 def _watch_moves(reach: Reach) -> None:
@@ -183,7 +183,7 @@ def _told(inner: Callable[..., Any], call: str, reach: Reach) -> Callable[..., A
 
 
 def _watch_git(reach: Reach) -> None:
-    bounded = import_module("lifecycle.workspace.bounded_command")
+    bounded: Any = import_module("lifecycle.workspace.bounded_command")
     inner = bounded._collect  # noqa: SLF001  # called when the command was started
 
     def collect(*arguments: Any) -> Any:
@@ -193,7 +193,7 @@ def _watch_git(reach: Reach) -> None:
             reach(f"{place}: {Moment.UNDER_WAY}")
         return inner(*arguments)
 
-    bounded._collect = collect  # type: ignore[attr-defined]  # noqa: SLF001
+    bounded._collect = collect  # noqa: SLF001  # as above
 
 
 _DEPTH_MAX: Final = 12

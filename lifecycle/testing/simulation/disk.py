@@ -77,7 +77,7 @@ class _InlineJournal(SqliteJournal):
 
     async def begin(self) -> None:
         self._worker.stop()
-        self._worker = _Inline()  # type: ignore[assignment]
+        self._worker = _Inline()  # type: ignore[assignment]  # all of it that a journal uses
         self._database.open()
 
 

@@ -346,7 +346,7 @@ class _Loop(asyncio.SelectorEventLoop):
         super().__init__()
         self._now = 0.0
         self.turns = 0
-        selector: Any = self._selector  # type: ignore[attr-defined]
+        selector: Any = self._selector  # type: ignore[attr-defined]  # asyncio keeps it to itself
         select = selector.select
 
         def jump(timeout: float | None) -> Any:
